@@ -1,0 +1,158 @@
+/*
+ * JSON for people and programs: admin pages, the configuration dump, log lines. Misuse of the nesting is a
+ * mistake in the program and asserts; the text may be anything. Any thread; the writer is the caller's.
+ */
+#include "base/json_writer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <string.h>
+
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+
+static void break_line(gm_json_t *self)
+{
+    if (!self->pretty)
+        return;
+    gm_buffer_append_char(self->out, '\n');
+    for (unsigned i = 0; i < self->depth; ++i)
+        gm_buffer_append(self->out, "  ", 2);
+}
+
+/* What comes between the element before and the next one. */
+static void separate(gm_json_t *self)
+{
+    if (self->after_key) {
+        self->after_key = false;
+        return;
+    }
+    if (self->depth == 0)
+        return;
+    if (self->filled[self->depth - 1])
+        gm_buffer_append_char(self->out, ',');
+    self->filled[self->depth - 1] = true;
+    break_line(self);
+}
+
+/*
+ * Length of the UTF-8 sequence at the start of the bytes, *is_valid telling whether it is one. Of a broken
+ * one, the part that could have begun a character counts as a whole (Unicode 15, 3.9, "maximal subpart"), as
+ * in browsers.
+ */
+static size_t measure_utf8(const unsigned char *bytes, size_t length, bool *is_valid)
+{
+    unsigned char lead = bytes[0], low = 0x80, high = 0xbf;
+    size_t needed = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+
+    *is_valid = false;
+    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4)
+        return 1;
+    if (lead == 0xe0)
+        low = 0xa0; /* shorter forms exist */
+    else if (lead == 0xed)
+        high = 0x9f; /* surrogates */
+    else if (lead == 0xf0)
+        low = 0x90; /* shorter forms exist */
+    else if (lead == 0xf4)
+        high = 0x8f; /* above U+10FFFF */
+    for (size_t i = 1; i < needed; ++i) {
+        if (i == length || bytes[i] < low || bytes[i] > high)
+            return i;
+        low = 0x80;
+        high = 0xbf;
+    }
+    *is_valid = true;
+    return needed;
+}
+
+static void append_escaped(gm_buffer_t *out, unsigned char c)
+{
+    static const char specials[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    const char *special = memchr(specials, c, sizeof(specials) - 1);
+
+    if (special != NULL)
+        gm_buffer_printf(out, "\\%c", letters[special - specials]);
+    else
+        gm_buffer_printf(out, "\\u%04x", c);
+}
+
+static void append_quoted(gm_buffer_t *out, const char *bytes, size_t length)
+{
+    size_t at = 0, plain = 0; /* bytes from plain to at wait to be copied as they are */
+
+    gm_buffer_append_char(out, '"');
+    while (at < length) {
+        unsigned char c = (unsigned char)bytes[at];
+        bool is_valid;
+        size_t step = measure_utf8((const unsigned char *)bytes + at, length - at, &is_valid);
+        bool must_escape = c < 0x20 || c == '"' || c == '\\';
+
+        if (must_escape || !is_valid) {
+            gm_buffer_append(out, bytes + plain, at - plain);
+            plain = at + step;
+        }
+        if (must_escape)
+            append_escaped(out, c);
+        else if (!is_valid)
+            gm_buffer_append_text(out, REPLACEMENT);
+        at += step;
+    }
+    if (at > plain)
+        gm_buffer_append(out, bytes + plain, at - plain);
+    gm_buffer_append_char(out, '"');
+}
+
+void gm_json_open(gm_json_t *self, char bracket)
+{
+    assert(bracket == '{' || bracket == '[');
+    assert(self->depth < GM_JSON_MAX_DEPTH);
+    separate(self);
+    gm_buffer_append_char(self->out, bracket);
+    self->filled[self->depth++] = false;
+}
+
+void gm_json_close(gm_json_t *self, char bracket)
+{
+    assert(bracket == '}' || bracket == ']');
+    assert(self->depth > 0 && !self->after_key);
+    if (self->filled[--self->depth])
+        break_line(self);
+    gm_buffer_append_char(self->out, bracket);
+}
+
+void gm_json_key(gm_json_t *self, const char *name)
+{
+    assert(self->depth > 0 && !self->after_key);
+    separate(self);
+    append_quoted(self->out, name, strlen(name));
+    gm_buffer_append_text(self->out, self->pretty ? ": " : ":");
+    self->after_key = true;
+}
+
+void gm_json_string(gm_json_t *self, const char *text)
+{
+    if (text != NULL) {
+        gm_json_bytes(self, text, strlen(text));
+        return;
+    }
+    separate(self);
+    gm_buffer_append_text(self->out, "null");
+}
+
+void gm_json_bytes(gm_json_t *self, const char *bytes, size_t length)
+{
+    separate(self);
+    append_quoted(self->out, bytes, length);
+}
+
+void gm_json_integer(gm_json_t *self, int64_t value)
+{
+    separate(self);
+    gm_buffer_printf(self->out, "%" PRId64, value);
+}
+
+void gm_json_boolean(gm_json_t *self, bool value)
+{
+    separate(self);
+    gm_buffer_append_text(self->out, value ? "true" : "false");
+}

@@ -1,0 +1,97 @@
+/* config: the settings of one GoMesh, as plain values */
+#ifndef GM_CONFIG_CONFIG_H
+#define GM_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "base/vector.h"
+
+#define GM_WORKERS_AUTO 0
+
+typedef struct gm_backend_conf {
+    bool present; /* given in the file, or implied because there are no routes */
+    char *host;   /* owned */
+    uint64_t port;
+} gm_backend_conf_t;
+
+typedef struct gm_timeout_conf {
+    uint64_t read_timeout_ms, write_timeout_ms, idle_timeout_ms, connect_timeout_ms;
+    uint64_t request_timeout_ms; /* 0 = off */
+    uint64_t shutdown_timeout_ms;
+} gm_timeout_conf_t;
+
+typedef enum gm_tls_version { GM_TLS_1_2, GM_TLS_1_3 } gm_tls_version_t;
+
+typedef struct gm_tls_conf {
+    bool present; /* false = no TLS listener */
+    uint64_t listen_port;
+    char *cert_file, *key_file; /* owned; relative names start at the configuration file's folder */
+    uint64_t min_version;       /* gm_tls_version_t */
+} gm_tls_conf_t;
+
+typedef struct gm_limits_conf {
+    uint64_t max_request_body_bytes, max_connections;
+} gm_limits_conf_t;
+
+typedef struct gm_proxy_conf {
+    char *listen_host; /* owned; "" = all addresses, IPv4 and IPv6 */
+    uint64_t listen_port;
+    gm_backend_conf_t backend;
+    uint64_t workers; /* GM_WORKERS_AUTO or the number of event loops */
+    gm_timeout_conf_t timeout;
+    gm_tls_conf_t tls;
+    gm_limits_conf_t limits;
+} gm_proxy_conf_t;
+
+typedef struct gm_path_conf {
+    char *prefix, *exact; /* owned; at most one is not NULL; neither = prefix "/" */
+} gm_path_conf_t;
+
+typedef struct gm_match_conf {
+    char *host; /* owned; NULL = any; lower case; "*.example.com" = every name below example.com */
+    gm_path_conf_t path;
+} gm_match_conf_t;
+
+typedef struct gm_route_conf {
+    gm_place_t place; /* where the route begins in the file */
+    char *name;       /* owned */
+    gm_match_conf_t match;
+    gm_backend_conf_t backend;
+} gm_route_conf_t;
+
+typedef enum gm_log_format { GM_LOG_FORMAT_AUTO, GM_LOG_FORMAT_TEXT, GM_LOG_FORMAT_JSON } gm_log_format_t;
+
+typedef struct gm_log_conf {
+    uint64_t level;  /* gm_log_level_t of telemetry/log.h: debug, info, warn, error */
+    uint64_t format; /* gm_log_format_t */
+} gm_log_conf_t;
+
+/* Where a value came from, so that later checks can point at it. */
+typedef struct gm_origin {
+    const void *field; /* address of the value inside the configuration */
+    gm_place_t place;
+    bool bad; /* an error was already reported for it */
+} gm_origin_t;
+
+typedef struct gm_config {
+    gm_proxy_conf_t proxy;
+    GM_VECTOR(gm_route_conf_t *) routes; /* owned */
+    gm_log_conf_t log;
+    GM_VECTOR(gm_origin_t) origins;
+    bool origins_sorted;
+} gm_config_t;
+
+/** An empty configuration with nothing filled in; gm_schema_fill gives it values. The caller owns it. */
+GM_MUST_USE gm_config_t *gm_config_create(void);
+void gm_config_destroy(gm_config_t *self);
+
+/** Remembers where a value came from. */
+void gm_config_set_origin(gm_config_t *self, const void *field, const gm_place_t *place, bool bad);
+
+/** @return NULL if the value is a default; valid until the next gm_config_set_origin */
+const gm_origin_t *gm_config_find_origin(gm_config_t *self, const void *field);
+
+#endif

@@ -1,0 +1,137 @@
+/*
+ * Every option of GoMesh: one row gives its name, type, default, range and one line of help, and from it come
+ * parser,
+ * `--dump`, the reference page and the JSON schema. To add an option, add a row here and a field in
+ * config/config.h.
+ */
+#include "config/schema.h"
+
+#define DAY_MS (24 * 60 * 60 * 1000)
+#define TIB ((uint64_t)1 << 40)
+#define NOT_A_HOSTPORT -1, -1
+#define AT(type, field) offsetof(type, field)
+
+static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
+static const char *const log_formats[] = {"auto", "text", "json", NULL};
+
+/* clang-format off */
+static const gm_field_t backend_fields[] = {
+    {"host", GM_FIELD_HOST, AT(gm_backend_conf_t, host), "localhost", 0, 0, NULL, NULL, 0, "hostname address",
+     "name or address of the backend; every address of a name is tried in turn"},
+    {"port", GM_FIELD_PORT, AT(gm_backend_conf_t, port), "3000", 1, 65535, NULL, NULL, 0, NULL,
+     "port of the backend"},
+    {0}};
+static const gm_section_t backend_section = {"proxy.backend", backend_fields, sizeof(gm_backend_conf_t),
+    AT(gm_backend_conf_t, present), -1, AT(gm_backend_conf_t, host), AT(gm_backend_conf_t, port)};
+
+static const gm_field_t timeout_fields[] = {
+    {"read_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, read_timeout_ms), "30s", 1, DAY_MS, NULL, NULL, 0,
+     "read", "a client that sends nothing for this long in the middle of a request gets 408"},
+    {"write_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, write_timeout_ms), "30s", 1, DAY_MS, NULL, NULL, 0,
+     "write", "a backend that is silent for this long gives 504; a client that takes nothing for this long is cut"},
+    {"idle_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, idle_timeout_ms), "120s", 1, DAY_MS, NULL, NULL, 0,
+     "idle", "a connection without a request is closed after this time"},
+    {"connect_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, connect_timeout_ms), "5s", 1, DAY_MS, NULL, NULL, 0,
+     "connect", "time to reach one address of the backend"},
+    {"request_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, request_timeout_ms), "0s", 0, DAY_MS, NULL, NULL, 0,
+     "request total", "time for the whole answer, from the end of the request on; 0s = no limit"},
+    {"shutdown_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, shutdown_timeout_ms), "10s", 0, DAY_MS, NULL, NULL, 0,
+     "shutdown", "on SIGTERM, time for requests in flight to finish"},
+    {0}};
+static const gm_section_t timeout_section = {"proxy.timeout", timeout_fields, sizeof(gm_timeout_conf_t), -1, -1,
+    NOT_A_HOSTPORT};
+
+static const gm_field_t tls_fields[] = {
+    {"listen_port", GM_FIELD_PORT, AT(gm_tls_conf_t, listen_port), "8443", 1, 65535, NULL, NULL, 0, "port",
+     "port for HTTPS"},
+    {"cert_file", GM_FIELD_FILE, AT(gm_tls_conf_t, cert_file), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
+     "cert certificate certificate_file", "PEM file with the certificate, then its chain; relative to this file"},
+    {"key_file", GM_FIELD_FILE, AT(gm_tls_conf_t, key_file), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
+     "key private_key", "PEM file with the private key; relative to this file"},
+    {"min_version", GM_FIELD_CHOICE, AT(gm_tls_conf_t, min_version), "1.2", 0, 0, tls_versions, NULL, 0, NULL,
+     "oldest TLS version that clients may use"},
+    {0}};
+static const gm_section_t tls_section = {"proxy.tls", tls_fields, sizeof(gm_tls_conf_t),
+    AT(gm_tls_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t limits_fields[] = {
+    {"max_request_body", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_request_body_bytes), "128MiB", 1, TIB, NULL, NULL, 0,
+     "max_body_size client_max_body_size", "a larger request body gets 413"},
+    {"max_connections", GM_FIELD_COUNT, AT(gm_limits_conf_t, max_connections), "10000", 1, 1000000, NULL, NULL, 0,
+     NULL, "clients served at once; further ones wait until one leaves"},
+    {0}};
+static const gm_section_t limits_section = {"proxy.limits", limits_fields, sizeof(gm_limits_conf_t), -1, -1,
+    NOT_A_HOSTPORT};
+
+static const gm_field_t proxy_fields[] = {
+    {"listen_host", GM_FIELD_HOST, AT(gm_proxy_conf_t, listen_host), "", 0, 0, NULL, NULL, 0, "host",
+     "address to listen on; empty = all, IPv4 and IPv6"},
+    {"listen_port", GM_FIELD_PORT, AT(gm_proxy_conf_t, listen_port), "8000", 1, 65535, NULL, NULL, 0, "port",
+     "port for HTTP"},
+    {"backend", GM_FIELD_SECTION, AT(gm_proxy_conf_t, backend), NULL, 0, 0, NULL, &backend_section, 0, NULL,
+     "where requests go that match no route"},
+    {"workers", GM_FIELD_AUTO, AT(gm_proxy_conf_t, workers), "auto", 1, 256, NULL, NULL, 0, NULL,
+     "event loops; auto = processors this process may use"},
+    {"timeout", GM_FIELD_SECTION, AT(gm_proxy_conf_t, timeout), NULL, 0, 0, NULL, &timeout_section, 0, "timeouts",
+     "how long to wait without progress"},
+    {"tls", GM_FIELD_SECTION, AT(gm_proxy_conf_t, tls), NULL, 0, 0, NULL, &tls_section, 0, "https",
+     "an HTTPS listener; absent = off"},
+    {"limits", GM_FIELD_SECTION, AT(gm_proxy_conf_t, limits), NULL, 0, 0, NULL, &limits_section, 0, NULL,
+     "what clients may ask for"},
+    {"listen", GM_FIELD_LISTEN, 0, NULL, 0, 0, NULL, NULL, GM_FIELD_GUESSED, NULL, "listen_host and listen_port"},
+    {0}};
+static const gm_section_t proxy_section = {"proxy", proxy_fields, sizeof(gm_proxy_conf_t), -1, -1, NOT_A_HOSTPORT};
+
+static const gm_field_t path_fields[] = {
+    {"prefix", GM_FIELD_TEXT, AT(gm_path_conf_t, prefix), NULL, 0, 0, NULL, NULL, 0, NULL,
+     "whole segments: /users matches /users and /users/7, not /users2"},
+    {"exact", GM_FIELD_TEXT, AT(gm_path_conf_t, exact), NULL, 0, 0, NULL, NULL, 0, NULL, "this path and no other"},
+    {0}};
+static const gm_section_t path_section = {"match.path", path_fields, sizeof(gm_path_conf_t), -1, -1, NOT_A_HOSTPORT};
+
+static const gm_field_t match_fields[] = {
+    {"host", GM_FIELD_TEXT, AT(gm_match_conf_t, host), NULL, 0, 0, NULL, NULL, 0, NULL,
+     "api.example.com, or *.example.com for every name below it; absent = any"},
+    {"path", GM_FIELD_SECTION, AT(gm_match_conf_t, path), NULL, 0, 0, NULL, &path_section, 0, NULL,
+     "prefix or exact; absent = every path"},
+    {0}};
+static const gm_section_t match_section = {"match", match_fields, sizeof(gm_match_conf_t), -1, -1, NOT_A_HOSTPORT};
+
+static const gm_field_t route_backend_fields[] = {
+    {"host", GM_FIELD_HOST, AT(gm_backend_conf_t, host), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
+     "hostname address", "name or address of the backend"},
+    {"port", GM_FIELD_PORT, AT(gm_backend_conf_t, port), NULL, 1, 65535, NULL, NULL, GM_FIELD_REQUIRED, NULL,
+     "port of the backend"},
+    {0}};
+static const gm_section_t route_backend_section = {"routes.backend", route_backend_fields, sizeof(gm_backend_conf_t),
+    AT(gm_backend_conf_t, present), -1, AT(gm_backend_conf_t, host), AT(gm_backend_conf_t, port)};
+
+static const gm_field_t route_fields[] = {
+    {"name", GM_FIELD_TEXT, AT(gm_route_conf_t, name), NULL, 0, 0, NULL, NULL, 0, NULL,
+     "for logs; absent = route-1, route-2, …"},
+    {"match", GM_FIELD_SECTION, AT(gm_route_conf_t, match), NULL, 0, 0, NULL, &match_section, 0, NULL,
+     "which requests; the most specific route wins, not the first"},
+    {"backend", GM_FIELD_SECTION, AT(gm_route_conf_t, backend), NULL, 0, 0, NULL, &route_backend_section,
+     GM_FIELD_REQUIRED, NULL, "where they go"},
+    {0}};
+static const gm_section_t route_section = {"routes", route_fields, sizeof(gm_route_conf_t), -1,
+    AT(gm_route_conf_t, place), NOT_A_HOSTPORT};
+
+static const gm_field_t log_fields[] = {
+    {"level", GM_FIELD_CHOICE, AT(gm_log_conf_t, level), "info", 0, 0, log_levels, NULL, 0, NULL,
+     "least important lines to print"},
+    {"format", GM_FIELD_CHOICE, AT(gm_log_conf_t, format), "auto", 0, 0, log_formats, NULL, 0, NULL,
+     "auto = text on a terminal, JSON otherwise"},
+    {0}};
+static const gm_section_t log_section = {"log", log_fields, sizeof(gm_log_conf_t), -1, -1, NOT_A_HOSTPORT};
+
+static const gm_field_t config_fields[] = {
+    {"proxy", GM_FIELD_SECTION, AT(gm_config_t, proxy), NULL, 0, 0, NULL, &proxy_section, 0, NULL,
+     "listeners and the default backend"},
+    {"routes", GM_FIELD_LIST, AT(gm_config_t, routes), NULL, 0, 0, NULL, &route_section, 0, NULL,
+     "requests for other backends; absent = everything to proxy.backend"},
+    {"log", GM_FIELD_SECTION, AT(gm_config_t, log), NULL, 0, 0, NULL, &log_section, 0, "logging", "what is printed"},
+    {0}};
+const gm_section_t gm_config_section = {"", config_fields, sizeof(gm_config_t), -1, -1, NOT_A_HOSTPORT};
+/* clang-format on */

@@ -1,0 +1,27 @@
+/* validate: what no single row can check */
+#ifndef GM_CONFIG_VALIDATE_H
+#define GM_CONFIG_VALIDATE_H
+
+#include "config/config.h"
+#include "config/diagnostics.h"
+
+/** Checks that need higher rooms; each may be NULL. */
+typedef struct gm_checks {
+    /**
+     * Do certificate and key exist, can they be read, do they fit?
+     * @param about_key  set to whether *err is about the key file
+     * @param warning    filled if they can be used, but should not (expired)
+     */
+    int (*check_credential)(const char *cert_file, const char *key_file, bool *about_key, gm_error_t *err,
+                            gm_error_t *warning);
+    /** Can a request's path ever be this one? */
+    int (*check_path)(const char *path, gm_error_t *err);
+} gm_checks_t;
+
+/**
+ * Checks across options, and brings routes into their final form (names given, hosts in lower case, prefixes
+ * without a final slash). Silent about values that are already known to be bad.
+ */
+void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
+
+#endif

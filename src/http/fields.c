@@ -1,0 +1,76 @@
+/*
+ * Rules about header fields that hold for both directions. Pure; called by proxy/handler for each field of a
+ * request and by proxy/response for each field of an answer.
+ */
+#include "http/fields.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/memory.h"
+
+typedef struct name {
+    const char *text;
+    size_t length;
+} name_t;
+
+#define NAME(text)                                                                                           \
+    {                                                                                                        \
+        text, sizeof(text) - 1                                                                               \
+    }
+
+static const name_t hop_by_hop[] = {
+    NAME("connection"),        NAME("keep-alive"), NAME("proxy-connection"), NAME("te"),
+    NAME("transfer-encoding"), NAME("upgrade"),    NAME("trailer"),          NAME("http2-settings"),
+};
+
+/* fields that the proxy itself sets or decides by */
+static const name_t guarded[] = {
+    NAME("content-length"),    NAME("transfer-encoding"), NAME("x-forwarded-for"),
+    NAME("x-forwarded-proto"), NAME("x-forwarded-host"),  NAME("x-forwarded-by"),
+    NAME("keep-alive"),        NAME("proxy-connection"),  NAME("x-trace-id"),
+};
+
+bool gm_fields_is_hop_by_hop(const char *name, size_t length)
+{
+    for (size_t i = 0; i != GM_COUNT_OF(hop_by_hop); ++i)
+        if (length == hop_by_hop[i].length && memcmp(name, hop_by_hop[i].text, length) == 0)
+            return true;
+    return false;
+}
+
+bool gm_fields_connection_names(const char *value, size_t value_length, const char *name, size_t name_length)
+{
+    const char *end = value + value_length;
+
+    while (value < end) {
+        const char *comma = memchr(value, ',', (size_t)(end - value)), *stop = comma != NULL ? comma : end;
+        const char *last = stop;
+        while (value < last && (*value == ' ' || *value == '\t'))
+            ++value;
+        while (last > value && (last[-1] == ' ' || last[-1] == '\t'))
+            --last;
+        if ((size_t)(last - value) == name_length && strncasecmp(value, name, name_length) == 0)
+            return true;
+        value = stop + 1;
+    }
+    return false;
+}
+
+static bool is_twin(const char *name, const name_t *of)
+{
+    for (size_t i = 0; i != of->length; ++i)
+        if (name[i] != of->text[i] && !(name[i] == '_' && of->text[i] == '-'))
+            return false;
+    return true;
+}
+
+bool gm_fields_is_underscore_twin(const char *name, size_t length)
+{
+    if (memchr(name, '_', length) == NULL)
+        return false;
+    for (size_t i = 0; i != GM_COUNT_OF(guarded); ++i)
+        if (length == guarded[i].length && is_twin(name, &guarded[i]))
+            return true;
+    return false;
+}

@@ -1,0 +1,146 @@
+/*
+ * Canonical paths. A proxy that matches one spelling of a path and forwards another can be talked past its
+ * routes
+ * ("/x/..%2fadmin"), so there is one spelling. Pure; called for each request by proxy/handler, for routes at
+ * load.
+ */
+#include "http/path.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static int hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* RFC 3986, 2.3 */
+static bool is_unreserved(unsigned char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '.' || c == '_' || c == '~';
+}
+
+/* Takes "/." and "/.." off the end of out[0..length): RFC 3986, 5.2.4. SIZE_MAX: above the root. */
+static size_t remove_dots(const char *out, size_t length)
+{
+    if (length >= 2 && memcmp(out + length - 2, "/.", 2) == 0)
+        return length - 2;
+    if (length < 3 || memcmp(out + length - 3, "/..", 3) != 0)
+        return length;
+    length -= 3;
+    if (length == 0)
+        return (size_t)-1;
+    while (out[length - 1] != '/')
+        --length;
+    return length - 1;
+}
+
+/* One character or percent-code; @return how many bytes of the target it took, 0 = not allowed. */
+static size_t copy_one(const char *in, size_t left, char *out, size_t *length, const char **why)
+{
+    static const char upper[] = "0123456789ABCDEF";
+    unsigned char c = (unsigned char)*in;
+    int high, low;
+
+    if (c <= 0x20 || c == 0x7f || c == '#') {
+        *why = "a character that cannot stand in a path";
+        return 0;
+    }
+    if (c != '%') {
+        out[(*length)++] = (char)c;
+        return 1;
+    }
+    if (left < 3 || (high = hex_value(in[1])) < 0 || (low = hex_value(in[2])) < 0) {
+        *why = "a percent sign without two hexadecimal digits in the path";
+        return 0;
+    }
+    c = (unsigned char)(high << 4 | low);
+    if (c == 0) {
+        *why = "a NUL byte in the path";
+        return 0;
+    }
+    if (is_unreserved(c)) {
+        out[(*length)++] = (char)c;
+    } else {
+        out[(*length)++] = '%';
+        out[(*length)++] = upper[high];
+        out[(*length)++] = upper[low];
+    }
+    return 3;
+}
+
+size_t gm_path_canonicalize(const char *target, size_t length, char *out, size_t *query, const char **why)
+{
+    const char *mark = memchr(target, '?', length);
+    size_t end = mark != NULL ? (size_t)(mark - target) : length, written = 0;
+
+    if (end == 0 || target[0] != '/') {
+        *why = "a path that does not begin with \"/\"";
+        return 0;
+    }
+    for (size_t i = 0; i < end;) {
+        size_t taken;
+        if (target[i] == '/' && (written = remove_dots(out, written)) == (size_t)-1)
+            goto AboveRoot;
+        if ((taken = copy_one(target + i, end - i, out, &written, why)) == 0)
+            return 0;
+        i += taken;
+    }
+    if (written >= 2 && out[written - 1] == '.') { /* "/a/." is "/a/", so the slash stays */
+        size_t kept = remove_dots(out, written);
+        if (kept == (size_t)-1)
+            goto AboveRoot;
+        if (kept != written)
+            out[kept++] = '/';
+        written = kept;
+    }
+    *query = written;
+    for (size_t i = end; i < length; ++i)
+        if ((unsigned char)target[i] <= 0x20 || target[i] == 0x7f || target[i] == '#') {
+            *why = "a character that cannot stand in a query";
+            return 0;
+        }
+    memmove(out + written, target + end, length - end);
+    return written + length - end;
+AboveRoot:
+    *why = "a path that leads above \"/\"";
+    return 0;
+}
+
+bool gm_path_is_canonical(const char *target, size_t length)
+{
+    size_t i = 0;
+
+    if (length == 0 || target[0] != '/')
+        return false;
+    for (; i != length && target[i] != '?'; ++i) {
+        unsigned char c = (unsigned char)target[i];
+        if (c <= 0x20 || c == 0x7f || c == '#' || c == '%' || (c == '.' && target[i - 1] == '/'))
+            return false; /* "/.well-known" takes the long way too */
+    }
+    for (; i != length; ++i)
+        if ((unsigned char)target[i] <= 0x20 || target[i] == 0x7f || target[i] == '#')
+            return false;
+    return true;
+}
+
+int gm_path_check(const char *path, gm_error_t *err)
+{
+    size_t length = strlen(path), query, canonical;
+    const char *why = NULL;
+    char *out;
+    int ret = 0;
+
+    out = gm_alloc(length + 1);
+    if ((canonical = gm_path_canonicalize(path, length, out, &query, &why)) == 0)
+        ret = gm_error_set(err, NULL, "path: \"%.200s\" can never match: it has %s", path, why);
+    else if (canonical != length || memcmp(path, out, length) != 0)
+        ret = gm_error_set(err, NULL, "path: \"%.200s\" can never match: requests for it arrive as \"%.*s\"",
+                           path, (int)(canonical < 200 ? canonical : 200), out);
+    free(out);
+    return ret;
+}

@@ -1,0 +1,180 @@
+/*
+ * The library's reverse proxy, with three things done for it: connecting (all addresses, a timeout of its
+ * own, errors by name), pools per worker, and a second try where an idle connection turned out to be dead.
+ * Worker's thread.
+ */
+#include "proxy/forward_h2o.h"
+
+#include "proxy/reply.h"
+
+#define MAX_TRIES 3
+
+static uint64_t io_timeout(const gm_timeout_conf_t *timeout)
+{
+    uint64_t total = timeout->request_timeout_ms;
+
+    return total != 0 && total < timeout->write_timeout_ms ? total : timeout->write_timeout_ms;
+}
+
+/* Hands the request to the library's client, which takes the connection out of the pool. */
+static void dispatch(gm_request_t *request, h2o_socketpool_t *pool)
+{
+    h2o_req_t *req = request->req;
+    h2o_handler_t *forwarder = request->context->proxy->forwarders[request->route->cluster];
+
+    ++request->tries;
+    request->overrides = (h2o_req_overrides_t){
+        .client_ctx = h2o_context_get_handler_context(&request->context->super, forwarder),
+        .socketpool = pool};
+    h2o_reprocess_request(req, req->method, req->scheme, req->authority, req->path, &request->overrides, 0);
+}
+
+static void on_connected(void *data, const gm_connected_t *result)
+{
+    gm_request_t *request = data;
+
+    request->connector = NULL;
+    if (result->sock == NULL)
+        gm_reply_failure(request, result->failure, result->detail);
+    else
+        dispatch(request, gm_pool_put(request->context->pools[request->route->cluster], result));
+}
+
+static void connect_first(gm_request_t *request)
+{
+    gm_proxy_context_t *context = request->context;
+
+    request->was_pooled = false;
+    request->connector =
+        gm_connector_start(context->super.loop, request->cluster,
+                           gm_pool_preferred_address(context->pools[request->route->cluster]),
+                           &context->connect_timeout, &context->poll_interval, on_connected, request);
+}
+
+void gm_forward_h2o_start(gm_request_t *request)
+{
+    h2o_handler_t *forwarder = request->context->proxy->forwarders[request->route->cluster];
+
+    forwarder->on_req(forwarder, request->req);
+}
+
+/* In the place of the library's own on_req, which would look the name up itself and pick an address at
+ * random. */
+static int on_req(h2o_handler_t *self, h2o_req_t *req)
+{
+    gm_request_t *request = gm_request_of(req);
+    h2o_socketpool_t *pool = gm_pool_take(request->context->pools[request->route->cluster]);
+
+    (void)self;
+    request->was_pooled = pool != NULL;
+    if (pool != NULL)
+        dispatch(request, pool);
+    else
+        connect_first(request);
+    return 0;
+}
+
+h2o_handler_t *gm_forward_h2o_register(h2o_pathconf_t *pathconf, const gm_snapshot_cluster_t *cluster,
+                                       const gm_timeout_conf_t *timeout)
+{
+    h2o_url_t url;
+    h2o_proxy_config_vars_t vars = {
+        .io_timeout = io_timeout(timeout),
+        .preserve_host = 1,
+        .keepalive_timeout =
+            0, /* no pool of the library's: it would be shared by all workers, under a lock */
+    };
+    h2o_iovec_t authority = h2o_iovec_init(cluster->authority, strlen(cluster->authority));
+    h2o_handler_t *forwarder;
+
+    memset(&url, 0, sizeof(url));
+    url.scheme = &H2O_URL_SCHEME_HTTP;
+    url.authority = authority;
+    url.host = h2o_iovec_init(cluster->host, strlen(cluster->host));
+    url.path = h2o_iovec_init(H2O_STRLIT("/"));
+    url._port = cluster->port;
+    h2o_proxy_register_reverse_proxy(pathconf, &url, &vars);
+    forwarder = pathconf->handlers.entries[pathconf->handlers.size - 1];
+    forwarder->on_req = on_req;
+    return forwarder;
+}
+
+static bool is_connect_error(const char *message)
+{
+    return strcmp(message, "connection failed") == 0 || strcmp(message, "failed to connect to host") == 0 ||
+           strcmp(message, "connection timeout") == 0;
+}
+
+static bool is_lost_connection(const char *message)
+{
+    return strcmp(message, "I/O error (head)") == 0 || strcmp(message, "I/O error (send request)") == 0;
+}
+
+/* RFC 9110, 9.2.2 */
+static bool is_idempotent(const h2o_req_t *req)
+{
+    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
+
+    for (size_t i = 0; i != GM_COUNT_OF(methods); ++i)
+        if (h2o_memis(req->method.base, req->method.len, methods[i], strlen(methods[i])))
+            return true;
+    return false;
+}
+
+static void on_retry(h2o_timeout_entry_t *entry)
+{
+    gm_request_t *request = H2O_STRUCT_FROM_MEMBER(gm_request_t, retry, entry);
+    h2o_req_t *req = request->req;
+
+    /* take back what the swallowed answer left: h2o_reprocess_request would, but connecting may fail before
+     * it */
+    while (req->_ostr_top->next != NULL)
+        req->_ostr_top = req->_ostr_top->next;
+    req->_next_filter_index = 0;
+    req->bytes_sent = 0;
+    connect_first(request);
+}
+
+static void swallow(h2o_ostream_t *super, h2o_req_t *req, h2o_iovec_t *bufs, size_t bufcnt,
+                    h2o_send_state_t state)
+{
+    gm_request_t *request = gm_request_of(req);
+
+    (void)super;
+    (void)bufs;
+    (void)bufcnt;
+    (void)state;
+    request->retry.cb = on_retry;
+    h2o_timeout_link(req->conn->ctx->loop, &req->conn->ctx->zero_timeout, &request->retry);
+}
+
+bool gm_forward_h2o_retry(gm_request_t *request, const char *message, h2o_ostream_t **slot)
+{
+    bool again;
+
+    if (request->tries >= MAX_TRIES)
+        return false;
+    /* nothing was sent where no connection came about; otherwise only what may be executed twice is sent
+     * twice */
+    again = is_connect_error(message) ||
+            (request->was_pooled && is_lost_connection(message) && is_idempotent(request->req));
+    if (again)
+        h2o_add_ostream(request->req, sizeof(h2o_ostream_t), slot)->do_send = swallow;
+    return again;
+}
+
+gm_failure_t gm_forward_h2o_failure(const gm_request_t *request, const char *message)
+{
+    const gm_timeout_conf_t *timeout = &gm_snapshot_config(request->context->proxy->snapshot)->proxy.timeout;
+
+    if (strcmp(message, "I/O timeout") == 0)
+        return io_timeout(timeout) == timeout->request_timeout_ms ? GM_FAILURE_REQUEST_TOTAL_TIMEOUT
+                                                                  : GM_FAILURE_RESPONSE_TIMEOUT;
+    if (is_lost_connection(message))
+        return GM_FAILURE_CONNECTION_TERMINATED;
+    if (strcmp(message, "connection timeout") == 0)
+        return GM_FAILURE_CONNECT_TIMEOUT;
+    if (is_connect_error(message))
+        return GM_FAILURE_CONNECT_FAILED;
+    return GM_FAILURE_RESPONSE_MALFORMED;
+}

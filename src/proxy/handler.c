@@ -1,0 +1,96 @@
+/*
+ * One request's way: admission, route, header, on to the engine. Each pathconf has one such handler, with the
+ * routes that can match there. Worker's thread.
+ */
+#include "proxy/handler.h"
+
+#include "proxy/admission.h"
+#include "proxy/forward_h2o.h"
+#include "proxy/reply.h"
+#include "proxy/request_fields.h"
+#include "telemetry/log.h"
+
+typedef struct gm_handler {
+    h2o_handler_t super;
+    uint32_t *candidates; /* owned */
+    size_t count;
+} gm_handler_t;
+
+/*
+ * The library chose the pathconf by its own reading of the path. Where that is not our canonical path, to the
+ * letter, its choice means nothing and all routes are asked.
+ */
+static const gm_snapshot_route_t *find_route(const gm_handler_t *self, const gm_proxy_t *proxy,
+                                             const h2o_req_t *req, const gm_route_key_t *key)
+{
+    if (h2o_memis(req->path_normalized.base, req->path_normalized.len, key->path, key->path_length) &&
+        req->authority.base == req->input.authority.base)
+        return gm_route_find_among(proxy->routes, self->candidates, self->count, key);
+    return gm_route_find(proxy->routes, proxy->route_count, key);
+}
+
+static void log_forwarding(const gm_request_t *request)
+{
+    const h2o_req_t *req = request->req;
+    const char *authority = gm_cluster_authority(request->cluster);
+    const gm_log_field_t fields[] = {
+        {"method", req->method.base, req->method.len},
+        {"path", req->path.base, req->path.len},
+        {"route", request->route->name, strlen(request->route->name)},
+        {"backend", authority, strlen(authority)},
+    };
+
+    gm_log_with(GM_LOG_INFO, fields, GM_COUNT_OF(fields), "Forwarding: %.*s %.*s → %s", (int)req->method.len,
+                req->method.base, (int)(req->path.len < 4096 ? req->path.len : 4096), req->path.base,
+                authority);
+}
+
+static int on_req(h2o_handler_t *super, h2o_req_t *req)
+{
+    gm_handler_t *self = (void *)super;
+    gm_request_t *request = gm_request_open(req);
+    gm_proxy_t *proxy = request->context->proxy;
+    const gm_admission_rules_t rules = {
+        proxy->has_hosts, gm_snapshot_config(proxy->snapshot)->proxy.limits.max_request_body_bytes};
+    gm_route_key_t key;
+    gm_refusal_t refusal;
+
+    if (gm_admission_check(req, &rules, &key, &refusal) != 0) {
+        req->http1_is_persistent = 0;
+        gm_reply_failure(request, refusal.failure, refusal.why);
+        return 0;
+    }
+    if ((request->route = find_route(self, proxy, req, &key)) == NULL) {
+        gm_reply_failure(request, GM_FAILURE_NO_ROUTE,
+                         "add a route, or proxy.backend for all other requests");
+        return 0;
+    }
+    request->cluster = proxy->clusters[request->route->cluster];
+    if (req->authority.len == 0) { /* HTTP/1.0 without Host: the backend gets its own name */
+        const char *authority = gm_cluster_authority(request->cluster);
+        req->authority = h2o_iovec_init(authority, strlen(authority));
+    }
+    req->http1_is_persistent = gm_request_fields_keep_alive(req);
+    gm_request_fields_rewrite(req);
+    if (gm_log_is_on(GM_LOG_INFO))
+        log_forwarding(request);
+    gm_forward_h2o_start(request);
+    return 0;
+}
+
+static void on_dispose(h2o_handler_t *super)
+{
+    free(((gm_handler_t *)super)->candidates);
+}
+
+void gm_handler_register(h2o_pathconf_t *pathconf, const gm_planned_path_t *plan)
+{
+    gm_handler_t *self = (void *)h2o_create_handler(pathconf, sizeof(*self));
+
+    self->super.on_req = on_req;
+    self->super.dispose = on_dispose;
+    self->count = plan->count;
+    self->candidates = gm_alloc((plan->count + 1) * sizeof(*self->candidates));
+    if (plan->count != 0)
+        memcpy(self->candidates, plan->candidates, plan->count * sizeof(*self->candidates));
+}

@@ -1,0 +1,46 @@
+/* proxy: what all requests of one generation share */
+#ifndef GM_PROXY_PROXY_H
+#define GM_PROXY_PROXY_H
+
+#include <h2o.h>
+
+#include "config/snapshot.h"
+#include "front/connection.h"
+#include "upstream/pool.h"
+
+/** Immutable while requests run; owned by the generation, shared by all workers. */
+typedef struct gm_proxy {
+    gm_snapshot_t *snapshot;           /* shared */
+    const gm_snapshot_route_t *routes; /* borrowed from the snapshot, in matching order */
+    size_t route_count;
+    bool has_hosts;          /* some route looks at the host */
+    gm_cluster_t **clusters; /* owned array of shared ones, in the snapshot's order */
+    size_t cluster_count;
+    h2o_handler_t **forwarders; /* owned array; each goes with the globalconf; one per cluster */
+} gm_proxy_t;
+
+/** One worker's part of it; its h2o_context_t is the one that the library hands round. */
+typedef struct gm_proxy_context {
+    h2o_context_t super;
+    gm_proxy_t *proxy; /* borrowed from the generation */
+    gm_pool_t **pools; /* owned, one per cluster */
+    h2o_timeout_t connect_timeout, poll_interval;
+} gm_proxy_context_t;
+
+/** @param snapshot  retained */
+GM_MUST_USE gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot);
+/** Accepts NULL. All contexts must be gone. */
+void gm_proxy_destroy(gm_proxy_t *self);
+
+/** Makes a worker's context on its loop. Both on the worker's thread. */
+GM_MUST_USE gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
+                                                        h2o_globalconf_t *globalconf);
+/** All connections must be gone. Accepts NULL. */
+void gm_proxy_context_destroy(gm_proxy_context_t *self);
+
+static inline gm_proxy_context_t *gm_proxy_context_of(h2o_req_t *req)
+{
+    return H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, req->conn->ctx);
+}
+
+#endif

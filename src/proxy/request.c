@@ -1,0 +1,74 @@
+/*
+ * Opening and closing of the file on a request. The library tells nobody when a request ends, but it frees
+ * what is in the request's pool, and that is where the file lies. Worker's thread.
+ */
+#include "proxy/request.h"
+
+#include "proxy/response.h"
+#include "telemetry/log.h"
+
+/* What the library lets us hang on a request: found again through req->prefilters. */
+typedef struct gm_request_link {
+    h2o_req_prefilter_t super;
+    gm_request_t *request;
+} gm_request_link_t;
+
+static void on_setup_ostream(h2o_req_prefilter_t *self, h2o_req_t *req, h2o_ostream_t **slot)
+{
+    gm_request_t *request = ((gm_request_link_t *)self)->request;
+
+    if (gm_response_begin(request, slot) == 0)
+        h2o_setup_next_prefilter(self, req, slot);
+}
+
+static void on_dispose(void *data)
+{
+    gm_request_t *self = data;
+    const h2o_req_t *req = self->req;
+
+    if (self->connector != NULL)
+        gm_connector_cancel(self->connector);
+    h2o_timeout_unlink(&self->retry);
+    if (self->is_answered && !self->is_failed && req->error_logs.size > self->errors_seen)
+        gm_request_log_failure(self, "response_truncated",
+                               req->error_logs.entries[req->error_logs.size - 1].msg.base);
+    gm_connection_end_request(self->connection);
+}
+
+gm_request_t *gm_request_open(h2o_req_t *req)
+{
+    gm_request_t *self = h2o_mem_alloc_shared(&req->pool, sizeof(*self), on_dispose);
+    gm_request_link_t *link = (void *)h2o_add_prefilter(req, sizeof(*link));
+
+    *self =
+        (gm_request_t){.req = req, .context = gm_proxy_context_of(req), .connection = gm_connection_of(req)};
+    link->super.on_setup_ostream = on_setup_ostream;
+    link->request = self;
+    gm_connection_begin_request(self->connection);
+    return self;
+}
+
+gm_request_t *gm_request_of(h2o_req_t *req)
+{
+    for (h2o_req_prefilter_t *filter = req->prefilters; filter != NULL; filter = filter->next)
+        if (filter->on_setup_ostream == on_setup_ostream)
+            return ((gm_request_link_t *)filter)->request;
+    return NULL;
+}
+
+void gm_request_log_failure(const gm_request_t *self, const char *label, const char *detail)
+{
+    const h2o_req_t *req = self->req;
+    const char *authority = self->cluster != NULL ? gm_cluster_authority(self->cluster) : "";
+    const gm_log_field_t fields[] = {
+        {"failure", label, strlen(label)},
+        {"method", req->input.method.base, req->input.method.len},
+        {"path", req->path.base, req->path.len},
+        {"backend", authority, strlen(authority)},
+    };
+
+    gm_log_with(self->cluster != NULL ? GM_LOG_ERROR : GM_LOG_WARN, fields, GM_COUNT_OF(fields),
+                "%.*s %.*s%s%s failed: %s (%s)", (int)req->input.method.len, req->input.method.base,
+                (int)(req->path.len < 2048 ? req->path.len : 2048), req->path.base,
+                self->cluster != NULL ? " → " : "", authority, label, detail);
+}

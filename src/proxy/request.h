@@ -1,0 +1,37 @@
+/* request: the file on one request, from the first look at its head to the last byte of its answer */
+#ifndef GM_PROXY_REQUEST_H
+#define GM_PROXY_REQUEST_H
+
+#include "proxy/proxy.h"
+
+/** In the request's pool; goes with it. Worker only. */
+typedef struct gm_request {
+    h2o_req_t *req;
+    gm_proxy_context_t *context;
+    gm_connection_t *connection;      /* borrowed; may be NULL */
+    const gm_snapshot_route_t *route; /* NULL until one matched */
+    gm_cluster_t *cluster;            /* borrowed from the proxy; NULL until a route matched */
+    gm_connector_t *connector;        /* owned while connecting */
+    h2o_timeout_entry_t retry;        /* linked while another try is due */
+    h2o_req_overrides_t overrides;    /* the library keeps a pointer to it */
+    unsigned tries;                   /* how often the library's client was asked */
+    bool was_pooled;                  /* the last try began with an idle connection */
+    size_t errors_seen;               /* of req->error_logs */
+    bool is_answered;                 /* the head of an answer is on its way */
+    bool is_failed;                   /* and it was made here */
+} gm_request_t;
+
+/** Opens the file; the connection counts as busy until the request goes. */
+gm_request_t *gm_request_open(h2o_req_t *req);
+
+/** The file of a request, also after the library has passed it through its hands; NULL if it was never
+ * opened. */
+gm_request_t *gm_request_of(h2o_req_t *req);
+
+/**
+ * The line that says why a request failed. `label` is the failure's one word. Any failure before routing has
+ * no cluster and is the client's.
+ */
+void gm_request_log_failure(const gm_request_t *self, const char *label, const char *detail);
+
+#endif

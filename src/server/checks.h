@@ -1,0 +1,14 @@
+/* checks: what the configuration needs to know from rooms above it */
+#ifndef GM_SERVER_CHECKS_H
+#define GM_SERVER_CHECKS_H
+
+#include <stdbool.h>
+
+#include "base/error.h"
+
+/** The functions of config's gm_checks_t. */
+int gm_check_credential(const char *cert_file, const char *key_file, bool *about_key, gm_error_t *err,
+                        gm_error_t *warning);
+int gm_check_path(const char *path, gm_error_t *err);
+
+#endif

@@ -1,0 +1,132 @@
+/*
+ * Where configuration meets the library: a snapshot becomes an h2o_globalconf_t with a hostconf per host and
+ * a pathconf per anchor of the routes (proxy/path_plan). A live globalconf cannot grow, so a change of
+ * configuration is a new generation. Main thread.
+ */
+#include "server/generation.h"
+
+#include "proxy/forward_h2o.h"
+#include "proxy/handler.h"
+#include "proxy/reply.h"
+
+/* the watch of front/connection ends what is too slow; the library's own timeout would cut steady uploads */
+#define LIBRARY_REQUEST_TIMEOUT_MS (24 * 60 * 60 * 1000)
+#define BACKEND_MAX_BODY_BYTES ((size_t)1 << 32)
+
+#ifdef __LP64__
+/* What we were built against is what runs: the library's structs are embedded and walked in several rooms. */
+_Static_assert(sizeof(h2o_req_t) == 608 && sizeof(h2o_context_t) == 864 && sizeof(h2o_globalconf_t) == 240 &&
+                   sizeof(h2o_timeout_t) == 48 && sizeof(h2o_socket_t) == 96,
+               "this is not libh2o-evloop 2.2.5 as Debian 12 has it");
+#endif
+
+static void init_globalconf(h2o_globalconf_t *globalconf)
+{
+    h2o_config_init(globalconf);
+    globalconf->server_name = h2o_iovec_init(NULL, 0); /* the backend's Server field is passed on instead */
+    globalconf->http1.req_timeout = LIBRARY_REQUEST_TIMEOUT_MS;
+    globalconf->http1.upgrade_to_http2 = 0; /* its HTTP/2 server can be made to abort */
+    globalconf->proxy.preserve_server_header = 1;
+    globalconf->proxy.emit_via_header = 0;
+}
+
+static h2o_hostconf_t *register_host(h2o_globalconf_t *globalconf, const char *host)
+{
+    const char *name = host != NULL ? host : "default";
+    h2o_hostconf_t *hostconf =
+        h2o_config_register_host(globalconf, h2o_iovec_init(name, strlen(name)), 65535);
+
+    if (hostconf ==
+        NULL) /* somebody's host is called "default": the first hostconf serves it, with all routes */
+        return NULL;
+    hostconf->http2.push_preload = 0;
+    hostconf->fallback_path.error_log.emit_request_errors = 0;
+    gm_reply_register_filter(&hostconf->fallback_path);
+    return hostconf;
+}
+
+static void register_paths(h2o_hostconf_t *hostconf, const gm_planned_host_t *host)
+{
+    for (size_t i = 0; i != host->paths.size; ++i) {
+        h2o_pathconf_t *pathconf = h2o_config_register_path(hostconf, host->paths.items[i].path, 0);
+        pathconf->error_log.emit_request_errors =
+            0; /* the library writes to stderr; proxy/response logs instead */
+        gm_handler_register(pathconf, &host->paths.items[i]);
+    }
+}
+
+gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot)
+{
+    gm_generation_t *self = gm_alloc(sizeof(*self));
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    size_t cluster_count;
+    const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(snapshot, &cluster_count);
+    gm_path_plan_t *plan;
+
+    init_globalconf(&self->globalconf);
+    /* the library's limit is off by one for chunks; proxy/handler looks at what it let through */
+    self->globalconf.max_request_entity_size = conf->limits.max_request_body_bytes + 1;
+    self->globalconf.handshake_timeout = conf->timeout.read_timeout_ms;
+    self->globalconf.proxy.io_timeout = conf->timeout.write_timeout_ms;
+    self->proxy = gm_proxy_create(snapshot);
+    plan = gm_path_plan_create(self->proxy->routes, self->proxy->route_count);
+    for (size_t i = 0; i != plan->hosts.size; ++i) {
+        h2o_hostconf_t *hostconf = register_host(&self->globalconf, plan->hosts.items[i].host);
+        if (hostconf != NULL)
+            register_paths(hostconf, &plan->hosts.items[i]);
+    }
+    gm_path_plan_destroy(plan);
+    for (size_t i = 0; i != cluster_count; ++i)
+        self->proxy->forwarders[i] =
+            gm_forward_h2o_register(&self->globalconf.hosts[0]->fallback_path, &clusters[i], &conf->timeout);
+    self->resolver = gm_resolver_create(self->proxy->clusters, self->proxy->cluster_count);
+    return self;
+}
+
+gm_generation_t *gm_generation_create_backend(const gm_backend_options_t *options)
+{
+    gm_generation_t *self = gm_alloc(sizeof(*self));
+    h2o_pathconf_t *pathconf;
+
+    init_globalconf(&self->globalconf);
+    self->globalconf.max_request_entity_size = BACKEND_MAX_BODY_BYTES;
+    pathconf = h2o_config_register_path(register_host(&self->globalconf, NULL), "/", 0);
+    pathconf->error_log.emit_request_errors = 0;
+    gm_backend_register(pathconf, options);
+    return self;
+}
+
+void gm_generation_destroy(gm_generation_t *self)
+{
+    if (self == NULL)
+        return;
+    gm_resolver_destroy(self->resolver);
+    h2o_config_dispose(&self->globalconf);
+    gm_proxy_destroy(self->proxy);
+    free(self);
+}
+
+h2o_context_t *gm_generation_create_context(gm_generation_t *self, h2o_loop_t *loop)
+{
+    h2o_context_t *context;
+
+    if (self->proxy != NULL)
+        return &gm_proxy_context_create(self->proxy, loop, &self->globalconf)->super;
+    context = gm_alloc(sizeof(*context));
+    h2o_context_init(context, loop, &self->globalconf);
+    return context;
+}
+
+void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context)
+{
+    void *queue;
+
+    if (self->proxy != NULL) {
+        gm_proxy_context_destroy(H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context));
+        return;
+    }
+    queue = context->queue;
+    h2o_context_dispose(context);
+    free(queue); /* h2o_context_dispose closes the queue and forgets the memory */
+    free(context);
+}

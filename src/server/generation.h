@@ -1,0 +1,30 @@
+/* generation: one configuration in the form the library wants it */
+#ifndef GM_SERVER_GENERATION_H
+#define GM_SERVER_GENERATION_H
+
+#include <h2o.h>
+
+#include "backend/backend.h"
+#include "proxy/proxy.h"
+#include "upstream/resolver.h"
+
+typedef struct gm_generation {
+    h2o_globalconf_t globalconf;
+    gm_proxy_t *proxy;       /* owned; NULL = the test backend */
+    gm_resolver_t *resolver; /* owned; NULL likewise */
+} gm_generation_t;
+
+/** Translates a snapshot into hostconfs, pathconfs and handlers. Main thread. @param snapshot retained */
+GM_MUST_USE gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot);
+
+/** The same for the test backend. */
+GM_MUST_USE gm_generation_t *gm_generation_create_backend(const gm_backend_options_t *options);
+
+/** All contexts must be gone. Accepts NULL. */
+void gm_generation_destroy(gm_generation_t *self);
+
+/** A worker's context on its loop. Both on the worker's thread. */
+GM_MUST_USE h2o_context_t *gm_generation_create_context(gm_generation_t *self, h2o_loop_t *loop);
+void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context);
+
+#endif

@@ -1,0 +1,157 @@
+/*
+ * Signals and the orderly end. The main thread does nothing else while the workers serve.
+ */
+#include "server/run.h"
+
+#include <malloc.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/text.h"
+#include "server/notify.h"
+#include "telemetry/log.h"
+
+/* how long connections get to notice that they were cut */
+#define CUT_WAIT_MS 1000
+
+typedef struct ending {
+    gm_server_t *const *servers;
+    size_t count;
+    int signals; /* descriptor */
+    uint64_t deadline;
+    bool second_signal;
+} ending_t;
+
+static void fill_set(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+}
+
+void gm_run_prepare(void)
+{
+    sigset_t set;
+
+    signal(SIGPIPE, SIG_IGN);
+    /* buffers of bodies grow and shrink all the time; giving their memory back each time costs more than the
+     * copying */
+    mallopt(M_MMAP_THRESHOLD, 32 << 20);
+    mallopt(M_TRIM_THRESHOLD, 256 << 20);
+    fill_set(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool take_signal(int signals)
+{
+    struct signalfd_siginfo info;
+
+    return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info);
+}
+
+typedef bool (*state_t)(const gm_server_t *server);
+
+/* Waits until the server is in that state, the time is over or a signal came. */
+static void wait_for(ending_t *self, const gm_server_t *server, state_t state, uint64_t deadline)
+{
+    while (!state(server) && !self->second_signal) {
+        struct pollfd slots[] = {{.fd = self->signals, .events = POLLIN},
+                                 {.fd = gm_server_news_fd(server), .events = POLLIN}};
+        uint64_t now = gm_clock_monotonic_ms(), count;
+        if (now >= deadline)
+            return;
+        if (poll(slots, 2, (int)(deadline - now < 1000 ? deadline - now : 1000)) <= 0)
+            continue;
+        if (slots[0].revents != 0 && take_signal(self->signals))
+            self->second_signal = true;
+        if (slots[1].revents != 0 && read(slots[1].fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
+            continue; /* several workers had news at once, and one reading took them all */
+    }
+}
+
+static size_t sum(const ending_t *self, size_t (*of)(const gm_server_t *server))
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i != self->count; ++i)
+        total += of(self->servers[i]);
+    return total;
+}
+
+static bool all_ended(const ending_t *self)
+{
+    for (size_t i = 0; i != self->count; ++i)
+        if (!gm_server_has_ended(self->servers[i]))
+            return false;
+    return true;
+}
+
+/* In order: a server that sends requests to another ends before it. */
+static void end_all(ending_t *self)
+{
+    for (size_t i = 0; i != self->count; ++i) {
+        gm_server_drain(self->servers[i]);
+        wait_for(self, self->servers[i], gm_server_has_ended, self->deadline);
+    }
+    if (all_ended(self))
+        return;
+    for (size_t i = 0; i != self->count; ++i)
+        gm_server_cut(self->servers[i]);
+    if (self->second_signal)
+        return;
+    self->deadline = gm_clock_monotonic_ms() + CUT_WAIT_MS;
+    for (size_t i = 0; i != self->count; ++i)
+        wait_for(self, self->servers[i], gm_server_has_ended, self->deadline);
+}
+
+static const char *plural(size_t count)
+{
+    return count == 1 ? "" : "s";
+}
+
+void gm_run(gm_server_t *const *servers, size_t count, uint64_t shutdown_timeout_ms)
+{
+    ending_t ending = {.servers = servers, .count = count};
+    struct pollfd slot = {.events = POLLIN};
+    char timeout[32];
+    sigset_t set;
+    size_t in_flight, cut;
+
+    fill_set(&set);
+    slot.fd = ending.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    gm_notify("READY=1");
+    while (poll(&slot, 1, -1) != 1 || !take_signal(ending.signals))
+        ;
+    gm_notify("STOPPING=1");
+    gm_text_format_duration(timeout, sizeof(timeout), shutdown_timeout_ms);
+    ending.deadline = gm_clock_monotonic_ms() + shutdown_timeout_ms;
+    gm_server_drain(servers[0]);
+    wait_for(&ending, servers[0], gm_server_is_draining, gm_clock_monotonic_ms() + CUT_WAIT_MS);
+    in_flight = gm_server_in_flight(servers[0]);
+    gm_log(GM_LOG_INFO, "Shutting down: waiting up to %s for %zu request%s", timeout, in_flight,
+           plural(in_flight));
+    end_all(&ending);
+    cut = sum(&ending, gm_server_cut_count);
+    if (ending.second_signal)
+        gm_log(GM_LOG_WARN, "Stopped at once by a second signal");
+    else if (cut != 0)
+        gm_log(GM_LOG_WARN, "Cut %zu request%s that did not finish within %s", cut, plural(cut), timeout);
+    else
+        gm_log(GM_LOG_INFO, "Stopped");
+    close(ending.signals);
+    if (!all_ended(&ending)) {
+        /* the library does not let go of a request whose backend is silent: it goes with the process */
+        for (size_t i = 0; i != count; ++i)
+            gm_server_abandon(servers[i]);
+        gm_log_close();
+        _exit(0);
+    }
+    for (size_t i = 0; i != count; ++i)
+        gm_server_destroy(servers[i]);
+}

@@ -1,0 +1,210 @@
+/*
+ * What a user sees of a serving GoMesh: start lines, where it listens, where requests go, and why it could
+ * not start. Called by main, on the main thread.
+ */
+#include "server/serve.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <h2o.h>
+#include <h2o/version.h>
+
+#include "base/text.h"
+#include "config/yaml.h"
+#include "server/run.h"
+#include "telemetry/log.h"
+#include "tls/context.h"
+
+#define BACKEND_DELAY_MS 50
+
+static void open_log(bool json, gm_log_level_t level)
+{
+    gm_log_options_t options = {.fd = STDOUT_FILENO, .json = json, .level = level};
+
+    gm_run_prepare(); /* the log's thread is the first */
+    gm_log_open(&options);
+}
+
+void gm_serve_open_log(const gm_log_conf_t *conf, bool production)
+{
+    bool json =
+        conf->format == GM_LOG_FORMAT_JSON || (conf->format == GM_LOG_FORMAT_AUTO && !isatty(STDOUT_FILENO));
+
+    open_log(json || production, (gm_log_level_t)conf->level);
+}
+
+/* The first start line: which configuration was taken. */
+static void log_source(const char *file, bool from_command_line)
+{
+    if (file != NULL)
+        gm_log(GM_LOG_INFO, "Loading configuration from: %s", file);
+    else if (from_command_line)
+        gm_log(GM_LOG_INFO, "Running without a configuration file");
+    else
+        gm_log(GM_LOG_INFO, "No configuration file found, running on the defaults");
+}
+
+/* Every connection is a descriptor, and so is every connection to a backend: take what the system allows. */
+static void raise_descriptor_limit(const gm_limits_conf_t *limits)
+{
+    struct rlimit limit;
+    uint64_t wanted = 2 * limits->max_connections + 256;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+    if (limit.rlim_cur < limits->max_connections + 64)
+        gm_log(GM_LOG_WARN,
+               "Only %" PRIu64 " files may be open (ulimit -n): too few for %" PRIu64 " connections",
+               (uint64_t)limit.rlim_cur, limits->max_connections);
+}
+
+/* Why it did not start, and the way out. */
+static int report_start_error(const gm_port_error_t *err, const char *source)
+{
+    gm_log_close();
+    if (err->key == NULL || !err->in_use) {
+        fprintf(stderr, "error: %s\n", err->error.text);
+        return 1;
+    }
+    fprintf(stderr, "error: port %u is already in use (%s", err->port, err->key);
+    if (source != NULL && err->place != NULL)
+        fprintf(stderr, ", %s:%d:%d", source, err->place->line, err->place->column);
+    fprintf(stderr, ")\n");
+    if (source != NULL && err->place != NULL)
+        fprintf(stderr,
+                "  Choose another port there, or stop the program that has it: ss -ltnp 'sport = :%u'\n",
+                err->port);
+    else if (err->key[0] == '-')
+        fprintf(stderr,
+                "  Choose another port with %s %u, or stop the program that has it: ss -ltnp 'sport = :%u'\n",
+                err->key, err->port + 1u, err->port);
+    else
+        fprintf(stderr,
+                "  Set %s in a configuration file, try \"gomesh proxy --from :%u --to localhost:3000\",\n"
+                "  or stop the program that has it: ss -ltnp 'sport = :%u'\n",
+                err->key, err->port + 1u, err->port);
+    return 1;
+}
+
+static void log_route(const gm_snapshot_route_t *route, const gm_snapshot_cluster_t *cluster)
+{
+    gm_log(GM_LOG_INFO, "Route %s: %s%s%s → %s", route->name, route->host != NULL ? route->host : "",
+           route->exact ? "=" : "", route->path, cluster->authority);
+}
+
+static void log_start(const gm_snapshot_t *snapshot)
+{
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    size_t route_count, cluster_count;
+    const gm_snapshot_route_t *routes = gm_snapshot_routes(snapshot, &route_count);
+    const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(snapshot, &cluster_count);
+
+    gm_log(GM_LOG_INFO, "GoMesh Proxy starting on port %" PRIu64, conf->listen_port);
+    if (conf->tls.present)
+        gm_log(GM_LOG_INFO, "TLS listener on port %" PRIu64, conf->tls.listen_port);
+    for (size_t i = 0; i != route_count - (conf->backend.present ? 1 : 0); ++i)
+        log_route(&routes[i], &clusters[routes[i].cluster]);
+    if (conf->backend.present)
+        gm_log(GM_LOG_INFO, "Forwarding all %straffic to: http://%s", route_count > 1 ? "other " : "",
+               clusters[0].authority);
+}
+
+int gm_serve_proxy(gm_snapshot_t *snapshot, const char *file, bool from_command_line)
+{
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    gm_port_error_t err = {0};
+    gm_server_t *server;
+
+    log_source(file, from_command_line);
+    raise_descriptor_limit(&conf->limits);
+    if ((server = gm_server_start_proxy(snapshot, &err)) == NULL)
+        return report_start_error(&err, file);
+    log_start(snapshot);
+    gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
+    gm_run(&server, 1, conf->timeout.shutdown_timeout_ms);
+    gm_log_close();
+    return 0;
+}
+
+static void say(void *data, const char *line)
+{
+    (void)data;
+    gm_log_plain(line);
+}
+
+static void log_backend_start(uint16_t port)
+{
+    char line[64];
+
+    snprintf(line, sizeof(line), "[BACKEND] Starting test backend on :%u", port);
+    gm_log_plain(line);
+    gm_log_plain("[BACKEND] Ready to receive requests from the proxy");
+}
+
+static gm_server_t *start_backend(const char *host, uint16_t port, gm_port_error_t *err)
+{
+    gm_backend_options_t options = {.say = say, .answer_delay_ms = BACKEND_DELAY_MS};
+    return gm_server_start_backend(host, port, &options, err);
+}
+
+int gm_serve_backend(const char *host, uint16_t port)
+{
+    gm_port_error_t err = {0};
+    gm_server_t *server;
+
+    open_log(false, GM_LOG_INFO);
+    if ((server = start_backend(host, port, &err)) == NULL)
+        return report_start_error(&err, NULL);
+    log_backend_start(port);
+    gm_run(&server, 1, 10000);
+    gm_log_close();
+    return 0;
+}
+
+int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_line)
+{
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    gm_port_error_t err = {0};
+    gm_server_t *servers[2]; /* the proxy ends before its backend */
+
+    open_log(false, GM_LOG_INFO);
+    if ((servers[1] = start_backend("localhost", (uint16_t)conf->backend.port, &err)) == NULL) {
+        err.key = from_command_line || file == NULL ? "-backend-port" : "proxy.backend.port";
+        err.place = gm_snapshot_place_of(snapshot, &conf->backend.port);
+        return report_start_error(&err, file);
+    }
+    if ((servers[0] = gm_server_start_proxy(snapshot, &err)) == NULL) {
+        err.key = err.key != NULL && (from_command_line || file == NULL) ? "-port" : err.key;
+        gm_server_drain(servers[1]);
+        gm_server_destroy(servers[1]);
+        return report_start_error(&err, file);
+    }
+    log_backend_start((uint16_t)conf->backend.port);
+    log_source(file, from_command_line);
+    log_start(snapshot);
+    gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
+    gm_log(GM_LOG_INFO, "Try: curl http://localhost:%" PRIu64 "/api/users", conf->listen_port);
+    gm_run(servers, 2, conf->timeout.shutdown_timeout_ms);
+    gm_log_close();
+    return 0;
+}
+
+const char *gm_serve_backend_page(size_t index)
+{
+    return gm_backend_help(index);
+}
+
+const char *gm_serve_version(char *out, size_t out_bytes)
+{
+    snprintf(out, out_bytes, "GoMesh %s (libh2o %s, %s, libyaml %s)", GM_VERSION, H2O_VERSION,
+             gm_tls_library_version(), gm_yaml_library_version());
+    return out;
+}

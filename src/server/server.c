@@ -1,0 +1,223 @@
+/*
+ * Puts listeners, workers and a generation together. Main thread; workers only signal that they have ended.
+ */
+#include "server/server.h"
+
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/vector.h"
+#include "server/processors.h"
+#include "server/worker.h"
+#include "tls/context.h"
+
+struct gm_server {
+    gm_generation_t *generation; /* owned */
+    gm_snapshot_t *snapshot;     /* shared; NULL = the test backend */
+    SSL_CTX *tls;                /* owned; NULL = no TLS listener */
+    GM_VECTOR(gm_worker_t *) workers;
+    atomic_size_t open; /* connections */
+    int news_fd;
+};
+
+/* A port with the key that chose it. */
+typedef struct port {
+    const char *host;
+    uint16_t port;
+    const char *key;
+    const gm_place_t *place;
+} port_t;
+
+static void on_worker_news(void *data)
+{
+    gm_server_t *self = data;
+    uint64_t one = 1;
+
+    if (write(self->news_fd, &one, sizeof(one)) != sizeof(one))
+        abort(); /* an eventfd takes 2^64 - 2 of these */
+}
+
+static int fail_port(gm_port_error_t *err, const port_t *port)
+{
+    err->port = port->port;
+    err->key = port->key;
+    err->place = port->place;
+    return -1;
+}
+
+static int open_port(const port_t *port, bool share, gm_listener_sockets_t *sockets, gm_port_error_t *err)
+{
+    int ret = gm_listener_open(port->host, port->port, share, sockets, &err->in_use, &err->error);
+    return ret == 0 ? 0 : fail_port(err, port);
+}
+
+static int probe(const port_t *port, gm_port_error_t *err)
+{
+    gm_listener_sockets_t sockets;
+
+    if (open_port(port, false, &sockets, err) != 0)
+        return -1;
+    gm_listener_close_sockets(&sockets);
+    return 0;
+}
+
+/* @param tls_port  NULL = none */
+static int add_worker(gm_server_t *self, gm_worker_options_t *options, const port_t *plain,
+                      const port_t *tls_port, gm_port_error_t *err)
+{
+    options->plain_sockets.count = options->tls_sockets.count = 0;
+    if (open_port(plain, true, &options->plain_sockets, err) != 0)
+        return -1;
+    if (tls_port != NULL && open_port(tls_port, true, &options->tls_sockets, err) != 0) {
+        gm_listener_close_sockets(&options->plain_sockets);
+        return -1;
+    }
+    options->index = (unsigned)self->workers.size;
+    *gm_vector_push(&self->workers) = gm_worker_create(options);
+    return 0;
+}
+
+static int start_workers(gm_server_t *self, gm_worker_options_t *options, unsigned count, const port_t *plain,
+                         const port_t *tls_port, gm_port_error_t *err)
+{
+    options->generation = self->generation;
+    options->tls = self->tls;
+    options->open = &self->open;
+    options->on_news = on_worker_news;
+    options->data = self;
+    if (probe(plain, err) != 0 || (tls_port != NULL && probe(tls_port, err) != 0))
+        return -1;
+    for (unsigned i = 0; i != count; ++i)
+        if (add_worker(self, options, plain, tls_port, err) != 0)
+            return -1;
+    for (size_t i = 0; i != self->workers.size; ++i)
+        if (gm_worker_start(self->workers.items[i], &err->error) != 0) {
+            gm_server_drain(self); /* those that run end at once: nobody has been told of the port */
+            return -1;
+        }
+    return 0;
+}
+
+static gm_server_t *create(gm_generation_t *generation)
+{
+    gm_server_t *self = gm_alloc(sizeof(*self));
+
+    self->generation = generation;
+    atomic_init(&self->open, 0);
+    self->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return self;
+}
+
+gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err)
+{
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    gm_server_t *self = create(gm_generation_create(snapshot));
+    const port_t plain = {conf->listen_host, (uint16_t)conf->listen_port, "proxy.listen_port",
+                          gm_snapshot_place_of(snapshot, &conf->listen_port)};
+    const port_t tls_port = {conf->listen_host, (uint16_t)conf->tls.listen_port, "proxy.tls.listen_port",
+                             gm_snapshot_place_of(snapshot, &conf->tls.listen_port)};
+    gm_worker_options_t options = {
+        .timeouts = {.read_ms = conf->timeout.read_timeout_ms,
+                     .write_ms = conf->timeout.write_timeout_ms,
+                     .idle_ms = conf->timeout.idle_timeout_ms,
+                     .request_ms = conf->timeout.request_timeout_ms},
+        .max_open = conf->limits.max_connections,
+    };
+    unsigned count = conf->workers != GM_WORKERS_AUTO ? (unsigned)conf->workers : gm_processors_allowed();
+
+    self->snapshot = gm_snapshot_retain(snapshot);
+    if (conf->tls.present && (self->tls = gm_tls_context_create(&conf->tls, &err->error)) == NULL)
+        goto Error;
+    if (start_workers(self, &options, count, &plain, conf->tls.present ? &tls_port : NULL, err) != 0)
+        goto Error;
+    return self;
+Error:
+    gm_server_destroy(self);
+    return NULL;
+}
+
+gm_server_t *gm_server_start_backend(const char *host, uint16_t port, const gm_backend_options_t *backend,
+                                     gm_port_error_t *err)
+{
+    gm_server_t *self = create(gm_generation_create_backend(backend));
+    const port_t plain = {host, port, "-port", NULL};
+    const uint64_t day_ms = 24 * 60 * 60 * 1000;
+    gm_worker_options_t options = {.timeouts = {day_ms, day_ms, day_ms, 0}, .max_open = SIZE_MAX};
+
+    if (start_workers(self, &options, 1, &plain, NULL, err) == 0)
+        return self;
+    gm_server_destroy(self);
+    return NULL;
+}
+
+int gm_server_news_fd(const gm_server_t *self)
+{
+    return self->news_fd;
+}
+
+bool gm_server_is_draining(const gm_server_t *self)
+{
+    for (size_t i = 0; i != self->workers.size; ++i)
+        if (!gm_worker_is_draining(self->workers.items[i]))
+            return false;
+    return true;
+}
+
+bool gm_server_has_ended(const gm_server_t *self)
+{
+    for (size_t i = 0; i != self->workers.size; ++i)
+        if (!gm_worker_has_ended(self->workers.items[i]))
+            return false;
+    return true;
+}
+
+void gm_server_drain(gm_server_t *self)
+{
+    for (size_t i = 0; i != self->workers.size; ++i)
+        gm_worker_drain(self->workers.items[i]);
+}
+
+void gm_server_cut(gm_server_t *self)
+{
+    for (size_t i = 0; i != self->workers.size; ++i)
+        gm_worker_cut(self->workers.items[i]);
+}
+
+size_t gm_server_in_flight(const gm_server_t *self)
+{
+    size_t in_flight = 0;
+
+    for (size_t i = 0; i != self->workers.size; ++i)
+        in_flight += gm_worker_in_flight(self->workers.items[i]);
+    return in_flight;
+}
+
+size_t gm_server_cut_count(const gm_server_t *self)
+{
+    size_t cut = 0;
+
+    for (size_t i = 0; i != self->workers.size; ++i)
+        cut += gm_worker_cut_count(self->workers.items[i]);
+    return cut;
+}
+
+void gm_server_abandon(gm_server_t *self)
+{
+    for (size_t i = 0; i != self->workers.size; ++i)
+        gm_worker_abandon(self->workers.items[i]);
+}
+
+void gm_server_destroy(gm_server_t *self)
+{
+    if (self == NULL)
+        return;
+    for (size_t i = 0; i != self->workers.size; ++i)
+        gm_worker_destroy(self->workers.items[i]);
+    gm_vector_dispose(&self->workers);
+    gm_generation_destroy(self->generation);
+    SSL_CTX_free(self->tls);
+    gm_snapshot_release(self->snapshot);
+    close(self->news_fd);
+    free(self);
+}

@@ -1,0 +1,227 @@
+/*
+ * A worker serves its own connections on its own loop and never waits for anybody. The main thread talks to
+ * it by messages only.
+ */
+#include "server/worker.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef enum order { ORDER_DRAIN, ORDER_CUT } order_t;
+
+typedef struct message {
+    h2o_multithread_message_t super;
+    order_t order;
+} message_t;
+
+struct gm_worker {
+    gm_worker_options_t options;
+    pthread_t thread;
+    bool is_running; /* main thread only */
+    /* under lock */
+    pthread_mutex_t lock;
+    pthread_cond_t ready;
+    bool takes_orders;
+    /* worker only */
+    h2o_evloop_t *loop;
+    h2o_context_t *context;
+    gm_connections_t *connections;
+    gm_listener_t *listeners[2 * GM_LISTENER_MAX_SOCKETS];
+    size_t listener_count;
+    h2o_multithread_receiver_t orders;
+    bool is_draining;
+    /* atomic */
+    atomic_size_t cut, in_flight; /* in_flight: when draining began */
+    atomic_bool drain_began, has_ended;
+};
+
+static void drain(gm_worker_t *self)
+{
+    if (self->is_draining)
+        return;
+    self->is_draining = true;
+    self->context->shutdown_requested = 1; /* answers from now on say "Connection: close" */
+    for (size_t i = 0; i != self->listener_count; ++i)
+        gm_listener_close(self->listeners[i]);
+    gm_connections_drain(self->connections);
+    atomic_store(&self->in_flight, gm_connections_in_flight(self->connections));
+    atomic_store(&self->drain_began, true);
+}
+
+static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
+{
+    gm_worker_t *self = H2O_STRUCT_FROM_MEMBER(gm_worker_t, orders, receiver);
+
+    while (!h2o_linklist_is_empty(messages)) {
+        message_t *message = H2O_STRUCT_FROM_MEMBER(message_t, super.link, messages->next);
+        h2o_linklist_unlink(&message->super.link);
+        drain(self);
+        self->options.on_news(self->options.data);
+        if (message->order == ORDER_CUT)
+            atomic_fetch_add(&self->cut, gm_connections_cut(self->connections));
+        free(message);
+    }
+}
+
+static void create_listeners(gm_worker_t *self, gm_listener_sockets_t *sockets, SSL_CTX *tls)
+{
+    gm_listener_options_t options = {.context = self->context,
+                                     .connections = self->connections,
+                                     .tls = tls,
+                                     .open = self->options.open,
+                                     .max_open = self->options.max_open};
+
+    for (size_t i = 0; i != sockets->count; ++i)
+        self->listeners[self->listener_count++] = gm_listener_create(sockets->fds[i], &options);
+    sockets->count = 0;
+}
+
+static void set_up(gm_worker_t *self)
+{
+    self->loop = h2o_evloop_create();
+    self->context = gm_generation_create_context(self->options.generation, self->loop);
+    self->connections = gm_connections_create(self->loop, &self->options.timeouts, self->options.open);
+    h2o_multithread_register_receiver(self->context->queue, &self->orders, on_orders);
+    create_listeners(self, &self->options.plain_sockets, NULL);
+    create_listeners(self, &self->options.tls_sockets, self->options.tls);
+}
+
+/* The library asserts that nobody waits in this queue. */
+static void empty_queue(gm_worker_t *self)
+{
+    while (!h2o_linklist_is_empty(&self->orders._messages)) {
+        message_t *message = H2O_STRUCT_FROM_MEMBER(message_t, super.link, self->orders._messages.next);
+        h2o_linklist_unlink(&message->super.link);
+        free(message);
+    }
+}
+
+static void tear_down(gm_worker_t *self)
+{
+    for (size_t i = 0; i != self->listener_count; ++i)
+        gm_listener_destroy(self->listeners[i]);
+    gm_connections_destroy(self->connections);
+    h2o_evloop_run(self->loop, 0); /* lets closed sockets go */
+    pthread_mutex_lock(&self->lock);
+    self->takes_orders = false;
+    pthread_mutex_unlock(&self->lock);
+    empty_queue(self);
+    h2o_multithread_unregister_receiver(self->context->queue, &self->orders);
+    gm_generation_destroy_context(self->options.generation, self->context);
+    h2o_evloop_run(self->loop, 0);
+    h2o_evloop_destroy(self->loop);
+}
+
+/*
+ * Loop and context are made and destroyed on their own thread: the library's socket buffers keep a pointer to
+ * the allocator of the thread that made their socket, and two threads at one allocator corrupt it.
+ */
+static void *run(void *data)
+{
+    gm_worker_t *self = data;
+
+    set_up(self);
+    pthread_mutex_lock(&self->lock);
+    self->takes_orders = true;
+    pthread_cond_signal(&self->ready);
+    pthread_mutex_unlock(&self->lock);
+    while (!self->is_draining || gm_connections_count(self->connections) != 0)
+        if (h2o_evloop_run(self->loop, 1000) != 0 && errno != EINTR)
+            break;
+    tear_down(self);
+    atomic_store(&self->has_ended, true);
+    self->options.on_news(self->options.data);
+    return NULL;
+}
+
+gm_worker_t *gm_worker_create(const gm_worker_options_t *options)
+{
+    gm_worker_t *self = gm_alloc(sizeof(*self));
+
+    self->options = *options;
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_cond_init(&self->ready, NULL);
+    return self;
+}
+
+int gm_worker_start(gm_worker_t *self, gm_error_t *err)
+{
+    char name[16];
+    int error = pthread_create(&self->thread, NULL, run, self);
+
+    if (error != 0)
+        return gm_error_set(err, NULL, "a worker thread cannot be started: %s", strerror(error));
+    self->is_running = true;
+    snprintf(name, sizeof(name), "gm-worker-%u", self->options.index % 1000);
+    pthread_setname_np(self->thread, name);
+    pthread_mutex_lock(&self->lock);
+    while (!self->takes_orders)
+        pthread_cond_wait(&self->ready, &self->lock);
+    pthread_mutex_unlock(&self->lock);
+    return 0;
+}
+
+static void send_order(gm_worker_t *self, order_t order)
+{
+    message_t *message = gm_alloc(sizeof(*message));
+
+    message->order = order;
+    pthread_mutex_lock(&self->lock);
+    if (self->takes_orders)
+        h2o_multithread_send_message(&self->orders, &message->super);
+    else
+        free(message); /* it has served its last client */
+    pthread_mutex_unlock(&self->lock);
+}
+
+void gm_worker_drain(gm_worker_t *self)
+{
+    send_order(self, ORDER_DRAIN);
+}
+
+void gm_worker_cut(gm_worker_t *self)
+{
+    send_order(self, ORDER_CUT);
+}
+
+bool gm_worker_is_draining(const gm_worker_t *self)
+{
+    return atomic_load(&self->drain_began);
+}
+
+size_t gm_worker_in_flight(const gm_worker_t *self)
+{
+    return atomic_load(&self->in_flight);
+}
+
+size_t gm_worker_cut_count(const gm_worker_t *self)
+{
+    return atomic_load(&self->cut);
+}
+
+bool gm_worker_has_ended(const gm_worker_t *self)
+{
+    return atomic_load(&self->has_ended);
+}
+
+void gm_worker_abandon(gm_worker_t *self)
+{
+    if (self->is_running)
+        pthread_detach(self->thread);
+    self->is_running = false;
+}
+
+void gm_worker_destroy(gm_worker_t *self)
+{
+    if (self == NULL)
+        return;
+    if (self->is_running)
+        pthread_join(self->thread, NULL);
+    gm_listener_close_sockets(&self->options.plain_sockets); /* if it never ran */
+    gm_listener_close_sockets(&self->options.tls_sockets);
+    pthread_cond_destroy(&self->ready);
+    pthread_mutex_destroy(&self->lock);
+    free(self);
+}

@@ -1,0 +1,127 @@
+/*
+ * Checks certificate and key files while a configuration is loaded, so that mistakes show up there with a
+ * line number and not as failed handshakes. Main thread.
+ */
+#include "tls/credential.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+
+static int no_passphrase(char *buffer, int size, int writing, void *data)
+{
+    (void)buffer;
+    (void)size;
+    (void)writing;
+    *(bool *)data = true; /* was asked for */
+    return 0;
+}
+
+static FILE *open_file(const char *name, const char *what, gm_error_t *err)
+{
+    struct stat info;
+    FILE *file = fopen(name, "re");
+
+    if (file == NULL) {
+        gm_error_set(err, NULL, "%s \"%.300s\": %s", what, name, strerror(errno));
+    } else if (fstat(fileno(file), &info) != 0 || S_ISDIR(info.st_mode)) {
+        gm_error_set(err, NULL, "%s \"%.300s\": is a folder", what, name);
+        fclose(file);
+        file = NULL;
+    }
+    return file;
+}
+
+static X509 *read_certificate(const char *name, gm_error_t *err)
+{
+    FILE *file = open_file(name, "cert_file", err);
+    X509 *certificate;
+
+    if (file == NULL)
+        return NULL;
+    certificate = PEM_read_X509(file, NULL, NULL, NULL);
+    fclose(file);
+    if (certificate == NULL)
+        gm_error_set(err, NULL, "cert_file \"%.300s\" has no PEM certificate (-----BEGIN CERTIFICATE-----)",
+                     name);
+    return certificate;
+}
+
+static EVP_PKEY *read_key(const char *name, gm_error_t *err)
+{
+    FILE *file = open_file(name, "key_file", err);
+    bool encrypted = false;
+    EVP_PKEY *key;
+
+    if (file == NULL)
+        return NULL;
+    key = PEM_read_PrivateKey(file, NULL, no_passphrase, &encrypted);
+    fclose(file);
+    if (key == NULL && encrypted)
+        gm_error_set(err, NULL,
+                     "key_file \"%.300s\" is protected by a passphrase; remove it with \"openssl pkey\"",
+                     name);
+    else if (key == NULL)
+        gm_error_set(err, NULL, "key_file \"%.300s\" has no PEM private key (-----BEGIN PRIVATE KEY-----)",
+                     name);
+    return key;
+}
+
+static void check_dates(const X509 *certificate, const char *name, gm_error_t *warning)
+{
+    if (X509_cmp_current_time(X509_get0_notAfter(certificate)) < 0)
+        gm_error_set(warning, NULL, "the certificate in \"%.300s\" has expired; clients will refuse it",
+                     name);
+    else if (X509_cmp_current_time(X509_get0_notBefore(certificate)) > 0)
+        gm_error_set(warning, NULL, "the certificate in \"%.300s\" is not valid yet; clients will refuse it",
+                     name);
+}
+
+/* The same step as at start: a weak key and a damaged chain show up only there. */
+static int check_chain(const char *name, gm_error_t *err)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    int ret = 0;
+
+    ERR_clear_error();
+    if (context == NULL || SSL_CTX_use_certificate_chain_file(context, name) != 1) {
+        const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+        ret = gm_error_set(err, NULL, "cert_file \"%.300s\" cannot be used: %s", name,
+                           reason != NULL ? reason : "unknown reason");
+    }
+    SSL_CTX_free(context);
+    return ret;
+}
+
+int gm_credential_check(const char *cert_file, const char *key_file, bool *about_key, gm_error_t *err,
+                        gm_error_t *warning)
+{
+    X509 *certificate = read_certificate(cert_file, err);
+    EVP_PKEY *key = NULL;
+    int ret = -1;
+
+    *about_key = false;
+    if (certificate == NULL || check_chain(cert_file, err) != 0)
+        goto Exit;
+    *about_key = true;
+    if ((key = read_key(key_file, err)) == NULL)
+        goto Exit;
+    if (!X509_check_private_key(certificate, key)) {
+        gm_error_set(err, NULL, "key_file \"%.200s\" does not fit the certificate in \"%.200s\"", key_file,
+                     cert_file);
+        goto Exit;
+    }
+    check_dates(certificate, cert_file, warning);
+    ret = 0;
+Exit:
+    ERR_clear_error();
+    X509_free(certificate);
+    EVP_PKEY_free(key);
+    return ret;
+}

@@ -1,0 +1,179 @@
+/*
+ * A backend as the configuration names it. Workers read its addresses, the resolver's thread writes them; the
+ * list is small and changes rarely, so it is copied under a lock, and a version number tells readers when
+ * that is worth it.
+ */
+#include "upstream/cluster.h"
+
+#include <netdb.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <arpa/inet.h>
+
+struct gm_cluster {
+    /* immutable */
+    char *name, *host, *authority;
+    uint16_t port;
+    bool needs_resolver;
+    /* atomic */
+    atomic_uint references;
+    atomic_uint version;
+    /* under lock */
+    pthread_mutex_t lock;
+    gm_addresses_t addresses;
+};
+
+static gm_address_t address_v4(const struct in_addr *host, uint16_t port)
+{
+    gm_address_t address = {.length = sizeof(struct sockaddr_in)};
+    struct sockaddr_in *in = (void *)&address.bytes;
+
+    in->sin_family = AF_INET;
+    in->sin_port = htons(port);
+    in->sin_addr = *host;
+    return address;
+}
+
+static gm_address_t address_v6(const struct in6_addr *host, uint16_t port)
+{
+    gm_address_t address = {.length = sizeof(struct sockaddr_in6)};
+    struct sockaddr_in6 *in6 = (void *)&address.bytes;
+
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons(port);
+    in6->sin6_addr = *host;
+    return address;
+}
+
+/* @return how many addresses need no look-up */
+static size_t known_addresses(const gm_cluster_t *self, gm_address_t *items)
+{
+    struct in_addr v4;
+    struct in6_addr v6;
+
+    if (inet_pton(AF_INET, self->host, &v4) == 1) {
+        items[0] = address_v4(&v4, self->port);
+        return 1;
+    }
+    if (inet_pton(AF_INET6, self->host, &v6) == 1) {
+        items[0] = address_v6(&v6, self->port);
+        return 1;
+    }
+    if (strcasecmp(self->host, "localhost") != 0)
+        return 0;
+    v4.s_addr = htonl(INADDR_LOOPBACK);
+    items[0] = address_v4(&v4, self->port);
+    items[1] = address_v6(&in6addr_loopback, self->port);
+    return 2;
+}
+
+gm_cluster_t *gm_cluster_create(const char *name, const char *host, uint16_t port, const char *authority)
+{
+    gm_cluster_t *self = gm_alloc(sizeof(*self));
+    gm_address_t known[2];
+    size_t count;
+
+    self->name = gm_strdup(name);
+    self->host = gm_strdup(host);
+    self->authority = gm_strdup(authority);
+    self->port = port;
+    atomic_init(&self->references, 1);
+    atomic_init(&self->version, 0);
+    pthread_mutex_init(&self->lock, NULL);
+    count = known_addresses(self, known);
+    self->needs_resolver = count == 0;
+    if (count != 0)
+        gm_cluster_set_addresses(self, known, count);
+    return self;
+}
+
+gm_cluster_t *gm_cluster_retain(gm_cluster_t *self)
+{
+    atomic_fetch_add(&self->references, 1);
+    return self;
+}
+
+void gm_cluster_release(gm_cluster_t *self)
+{
+    if (self == NULL || atomic_fetch_sub(&self->references, 1) != 1)
+        return;
+    pthread_mutex_destroy(&self->lock);
+    free(self->name);
+    free(self->host);
+    free(self->authority);
+    free(self);
+}
+
+const char *gm_cluster_name(const gm_cluster_t *self)
+{
+    return self->name;
+}
+
+const char *gm_cluster_authority(const gm_cluster_t *self)
+{
+    return self->authority;
+}
+
+const char *gm_cluster_host(const gm_cluster_t *self)
+{
+    return self->host;
+}
+
+uint16_t gm_cluster_port(const gm_cluster_t *self)
+{
+    return self->port;
+}
+
+bool gm_cluster_needs_resolver(const gm_cluster_t *self)
+{
+    return self->needs_resolver;
+}
+
+uint32_t gm_cluster_version(const gm_cluster_t *self)
+{
+    return atomic_load_explicit(&self->version, memory_order_acquire);
+}
+
+void gm_cluster_get_addresses(gm_cluster_t *self, gm_addresses_t *addresses)
+{
+    pthread_mutex_lock(&self->lock);
+    *addresses = self->addresses;
+    pthread_mutex_unlock(&self->lock);
+}
+
+static bool is_same(const gm_addresses_t *now, const gm_address_t *items, size_t count)
+{
+    if (now->version == 0 || now->failed || now->count != count)
+        return false;
+    for (size_t i = 0; i != count; ++i)
+        if (items[i].length != now->items[i].length ||
+            memcmp(&items[i].bytes, &now->items[i].bytes, items[i].length) != 0)
+            return false;
+    return true;
+}
+
+bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count)
+{
+    gm_addresses_t *now = &self->addresses;
+    bool changed;
+
+    if (count > GM_CLUSTER_MAX_ADDRESSES)
+        count = GM_CLUSTER_MAX_ADDRESSES;
+    pthread_mutex_lock(&self->lock);
+    changed = count == 0 ? !now->failed : !is_same(now, items, count);
+    now->failed = count == 0;
+    if (changed && count != 0) {
+        memcpy(now->items, items, count * sizeof(*items));
+        now->count = count;
+    }
+    if (changed)
+        ++now->version;
+    atomic_store_explicit(&self->version, now->version, memory_order_release);
+    pthread_mutex_unlock(&self->lock);
+    return changed;
+}

@@ -1,0 +1,59 @@
+/* cluster: one backend by name, and the addresses it has at the moment */
+#ifndef GM_UPSTREAM_CLUSTER_H
+#define GM_UPSTREAM_CLUSTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "base/memory.h"
+
+#define GM_CLUSTER_MAX_ADDRESSES 16
+
+typedef struct gm_cluster gm_cluster_t; /* shared by count */
+
+typedef struct gm_address {
+    struct sockaddr_storage bytes;
+    socklen_t length;
+} gm_address_t;
+
+/** What a name resolved to; equal versions mean equal lists. */
+typedef struct gm_addresses {
+    uint32_t version; /* 0 = the name was never resolved */
+    bool failed;      /* the last look-up failed; older addresses are kept */
+    size_t count;
+    gm_address_t items[GM_CLUSTER_MAX_ADDRESSES];
+} gm_addresses_t;
+
+/**
+ * Numeric hosts and "localhost" (both families, RFC 6761) have their addresses at once; other names get them
+ * from a resolver. The texts are copied.
+ * @return with one reference, the caller's
+ */
+GM_MUST_USE gm_cluster_t *gm_cluster_create(const char *name, const char *host, uint16_t port,
+                                            const char *authority);
+gm_cluster_t *gm_cluster_retain(gm_cluster_t *self);
+void gm_cluster_release(gm_cluster_t *self);
+
+const char *gm_cluster_name(const gm_cluster_t *self);
+const char *gm_cluster_authority(const gm_cluster_t *self); /* "host:port" as configured */
+const char *gm_cluster_host(const gm_cluster_t *self);
+uint16_t gm_cluster_port(const gm_cluster_t *self);
+
+/** Whether a resolver has to be asked. */
+bool gm_cluster_needs_resolver(const gm_cluster_t *self);
+
+/** The version of the current list, without a lock; changes also when a look-up begins or ends to fail. Any
+ * thread. */
+uint32_t gm_cluster_version(const gm_cluster_t *self);
+
+/** Copies the current list. Any thread. */
+void gm_cluster_get_addresses(gm_cluster_t *self, gm_addresses_t *addresses);
+
+/**
+ * Publishes the result of a look-up: addresses, or none = it failed. Resolver's thread.
+ * @return whether anything changed
+ */
+bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count);
+
+#endif

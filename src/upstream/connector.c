@@ -1,0 +1,206 @@
+/*
+ * Connects to a cluster, address by address, and can say afterwards what went wrong in the system's words;
+ * the library's own connect knows only "failed", and asks one address at random. Called by proxy/forward_h2o
+ * on a worker.
+ */
+#include "upstream/connector.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/text.h"
+
+struct gm_connector {
+    h2o_loop_t *loop;
+    gm_cluster_t *cluster; /* shared */
+    h2o_timeout_t *timeout, *poll;
+    h2o_timeout_entry_t timer;
+    h2o_socket_t *sock; /* owned while connecting */
+    uint64_t started_at;
+    gm_addresses_t addresses;
+    size_t first, tried; /* addresses are taken from `first` on, round the list */
+    gm_connected_t result;
+    gm_connector_cb_t cb;
+    void *data;
+};
+
+static void try_next(gm_connector_t *self);
+
+static void set_timer(gm_connector_t *self, h2o_timeout_t *timeout, h2o_timeout_cb cb)
+{
+    h2o_timeout_unlink(&self->timer);
+    self->timer.cb = cb;
+    h2o_timeout_link(self->loop, timeout, &self->timer);
+}
+
+static void destroy(gm_connector_t *self)
+{
+    h2o_timeout_unlink(&self->timer);
+    if (self->sock != NULL)
+        h2o_socket_close(self->sock);
+    gm_cluster_release(self->cluster);
+    free(self);
+}
+
+static void finish(gm_connector_t *self)
+{
+    gm_connector_cb_t cb = self->cb;
+    void *data = self->data;
+    gm_connected_t result = self->result;
+
+    destroy(self);
+    cb(data, &result);
+}
+
+/* "127.0.0.1:3000: Connection refused" */
+static void describe(gm_connector_t *self, const char *words)
+{
+    char host[NI_MAXHOST] = "?", hostport[NI_MAXHOST + 8];
+    struct sockaddr *address = (void *)&self->result.address.bytes; /* the library wants it writable */
+
+    if (h2o_socket_getnumerichost(address, self->result.address.length, host) == SIZE_MAX)
+        strcpy(host, "?");
+    gm_text_format_hostport(hostport, sizeof(hostport), host, gm_cluster_port(self->cluster));
+    snprintf(self->result.detail, sizeof(self->result.detail), "%.80s: %.40s", hostport, words);
+}
+
+static gm_failure_t failure_of(int error)
+{
+    return error == ECONNREFUSED ? GM_FAILURE_CONNECT_REFUSED
+           : error == ECONNRESET ? GM_FAILURE_CONNECTION_RESET
+           : error == ETIMEDOUT  ? GM_FAILURE_CONNECT_TIMEOUT
+                                 : GM_FAILURE_CONNECT_FAILED;
+}
+
+/*
+ * One address failed. An address that could not even be tried (no IPv6 on this machine) must not hide what a
+ * real one said before.
+ */
+static void on_address_failed(gm_connector_t *self, gm_failure_t failure, const char *words)
+{
+    if (self->tried == 1 || failure != GM_FAILURE_CONNECT_FAILED) {
+        self->result.failure = failure;
+        describe(self, words);
+    }
+    if (self->sock != NULL)
+        h2o_socket_close(self->sock);
+    self->sock = NULL;
+    try_next(self);
+}
+
+static void on_connect_timeout(h2o_timeout_entry_t *entry)
+{
+    gm_connector_t *self = H2O_STRUCT_FROM_MEMBER(gm_connector_t, timer, entry);
+    on_address_failed(self, GM_FAILURE_CONNECT_TIMEOUT, "no answer within connect_timeout");
+}
+
+static void on_writable(h2o_socket_t *sock, const char *unused)
+{
+    gm_connector_t *self = sock->data;
+    int error = 0, on = 1;
+    socklen_t length = sizeof(error);
+
+    (void)unused;
+    if (getsockopt(h2o_socket_get_fd(sock), SOL_SOCKET, SO_ERROR, &error, &length) != 0)
+        error = errno;
+    if (error != 0) {
+        on_address_failed(self, failure_of(error), strerror(error));
+        return;
+    }
+    setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    self->result.sock = sock;
+    self->sock = NULL;
+    finish(self);
+}
+
+static void on_failed_at_once(h2o_timeout_entry_t *entry)
+{
+    finish(H2O_STRUCT_FROM_MEMBER(gm_connector_t, timer, entry));
+}
+
+/* @return 0, or errno */
+static int start_connect(gm_connector_t *self, const gm_address_t *address)
+{
+    int fd = socket(address->bytes.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), error;
+
+    if (fd == -1)
+        return errno;
+    if (connect(fd, (const void *)&address->bytes, address->length) != 0 && errno != EINPROGRESS) {
+        error = errno;
+        close(fd);
+        return error;
+    }
+    self->sock = h2o_evloop_socket_create(self->loop, fd, 0);
+    self->sock->data = self;
+    h2o_socket_notify_write(self->sock, on_writable);
+    return 0;
+}
+
+static void try_next(gm_connector_t *self)
+{
+    while (self->tried != self->addresses.count) {
+        int error;
+        self->result.index = (self->first + self->tried++) % self->addresses.count;
+        self->result.address = self->addresses.items[self->result.index];
+        if ((error = start_connect(self, &self->result.address)) == 0) {
+            set_timer(self, self->timeout, on_connect_timeout);
+            return;
+        }
+        if (self->tried == 1 || error == ECONNREFUSED) {
+            self->result.failure = failure_of(error);
+            describe(self, strerror(error));
+        }
+    }
+    set_timer(self, self->poll, on_failed_at_once); /* not from within the caller's call */
+}
+
+static void on_poll(h2o_timeout_entry_t *entry)
+{
+    gm_connector_t *self = H2O_STRUCT_FROM_MEMBER(gm_connector_t, timer, entry);
+
+    gm_cluster_get_addresses(self->cluster, &self->addresses);
+    if (self->addresses.count != 0) {
+        try_next(self);
+        return;
+    }
+    if (!self->addresses.failed && h2o_now(self->loop) - self->started_at < self->timeout->timeout) {
+        set_timer(self, self->poll, on_poll);
+        return;
+    }
+    self->result.failure = GM_FAILURE_DNS_FAILED;
+    snprintf(self->result.detail, sizeof(self->result.detail), "%.90s: %s", gm_cluster_host(self->cluster),
+             self->addresses.failed ? "name not found" : "no answer from the name server");
+    finish(self);
+}
+
+gm_connector_t *gm_connector_start(h2o_loop_t *loop, gm_cluster_t *cluster, size_t first,
+                                   h2o_timeout_t *timeout, h2o_timeout_t *poll, gm_connector_cb_t cb,
+                                   void *data)
+{
+    gm_connector_t *self = gm_alloc(sizeof(*self));
+
+    self->loop = loop;
+    self->cluster = gm_cluster_retain(cluster);
+    self->timeout = timeout;
+    self->poll = poll;
+    self->started_at = h2o_now(loop);
+    self->first = first;
+    self->cb = cb;
+    self->data = data;
+    gm_cluster_get_addresses(cluster, &self->addresses);
+    if (self->addresses.count == 0)
+        set_timer(self, poll, on_poll);
+    else
+        try_next(self);
+    return self;
+}
+
+void gm_connector_cancel(gm_connector_t *self)
+{
+    destroy(self);
+}

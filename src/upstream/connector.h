@@ -1,0 +1,37 @@
+/* connector: one attempt to get a connection to a cluster */
+#ifndef GM_UPSTREAM_CONNECTOR_H
+#define GM_UPSTREAM_CONNECTOR_H
+
+#include <h2o.h>
+
+#include "telemetry/failure.h"
+#include "upstream/cluster.h"
+
+typedef struct gm_connector gm_connector_t;
+
+/** What came of it. */
+typedef struct gm_connected {
+    h2o_socket_t *sock;   /* now the callback's; NULL = failed */
+    gm_address_t address; /* the one that answered, or the last one tried */
+    size_t index;         /* of that address in the list */
+    gm_failure_t failure; /* why not */
+    char detail[128];     /* the address and the system's words, for the log */
+} gm_connected_t;
+
+/** Called once, never from within gm_connector_start; the connector is gone afterwards. */
+typedef void (*gm_connector_cb_t)(void *data, const gm_connected_t *result);
+
+/**
+ * Tries the addresses of a cluster in turn, beginning with `first`. Waits for the resolver where the name was
+ * never looked up, for at most the timeout.
+ * @param timeout  of the loop; its duration is allowed to each address; outlives the connector
+ * @param poll     of the loop, short: how often to look whether the name is resolved
+ */
+GM_MUST_USE gm_connector_t *gm_connector_start(h2o_loop_t *loop, gm_cluster_t *cluster, size_t first,
+                                               h2o_timeout_t *timeout, h2o_timeout_t *poll,
+                                               gm_connector_cb_t cb, void *data);
+
+/** Gives up; the callback is not called. */
+void gm_connector_cancel(gm_connector_t *self);
+
+#endif

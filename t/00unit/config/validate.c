@@ -1,0 +1,196 @@
+/* Checks across options. */
+#include "config/validate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config_text.h"
+
+#define BACKEND "backend: { host: b, port: 1 }"
+
+static size_t sorted_items;
+
+/* Stands in front of libc's: work is bounded by counting what is sorted, not by time. Small and slow. */
+void qsort(void *items, size_t count, size_t item_bytes, int (*compare)(const void *, const void *))
+{
+    char *gap = gm_alloc(item_bytes), *base = items;
+
+    sorted_items += count;
+    for (size_t step = count / 2; step != 0; step /= 2) {
+        for (size_t i = step, j; i < count; ++i) {
+            memcpy(gap, base + i * item_bytes, item_bytes);
+            for (j = i; j >= step && compare(base + (j - step) * item_bytes, gap) > 0; j -= step)
+                memcpy(base + j * item_bytes, base + (j - step) * item_bytes, item_bytes);
+            memcpy(base + j * item_bytes, gap, item_bytes);
+        }
+    }
+    free(gap);
+}
+
+/* How much loading so many routes sorts. */
+static size_t sorted_for(size_t routes, const char *host, bool valid)
+{
+    gm_buffer_t yaml = {0};
+    config_text_t text;
+
+    gm_buffer_append_text(&yaml, "routes:\n");
+    for (size_t i = 0; i != routes; ++i)
+        gm_buffer_printf(&yaml, "- { match: { host: \"%s%zu\" }, " BACKEND " }\n", host, i);
+    sorted_items = 0;
+    text = config_text_load(yaml.text);
+    if ((text.snapshot != NULL) != valid || text.diagnostics.errors != (valid ? 0 : routes))
+        note("%zu errors", text.diagnostics.errors);
+    gm_buffer_dispose(&yaml);
+    config_text_dispose(&text);
+    return sorted_items;
+}
+
+/* Many mistakes cost as much as many routes, not their square. */
+static void test_many_mistakes(void)
+{
+    size_t good = sorted_for(500, "a", true), bad = sorted_for(500, "a b", false);
+
+    note("%zu items sorted without mistakes, %zu with", good, bad);
+    ok(good > 500);
+    ok(bad < 4 * good);
+}
+
+static void test_ports(void)
+{
+    ok(says("proxy: { listen_port: 8443, tls: { cert_file: c, key_file: k } }", /* a default meets a value */
+            "1:23: error: tls.listen_port is the same as proxy.listen_port; they need two ports\n"));
+    ok(says("proxy:\n  listen_port: 99\n  tls: { listen_port: 99, cert_file: c, key_file: k }\n",
+            "3:23: error: tls.listen_port is the same as proxy.listen_port; they need two ports\n"));
+    ok(says("proxy: { listen_port: 3000 }", "1:23: error: the backend localhost:3000 is this proxy itself: "
+                                            "requests would go round in a circle\n"));
+    ok(says("proxy: { backend: { host: 127.0.0.1, port: 8000 } }",
+            "1:44: error: the backend 127.0.0.1:8000 is this proxy itself: requests would go round in a "
+            "circle\n"));
+    ok(says("proxy: { listen_host: 10.0.0.1, backend: { host: 127.0.0.1, port: 8000 } }", ""));
+    ok(says("proxy: { backend: { host: other, port: 8000 } }", ""));
+    ok(says("routes: [{ backend: { host: localhost, port: 8000 } }]",
+            "1:46: error: the backend localhost:8000 is this proxy itself: requests would go round in a "
+            "circle\n"));
+}
+
+static void test_tls(void)
+{
+    ok(says("proxy: { tls: { cert_file: bad, key_file: /dev/null } }", "1:28: error: cannot be used\n"));
+    ok(says("proxy: { tls: { cert_file: c, key_file: bad } }", "1:41: error: cannot be used\n"));
+    ok(says("proxy: { tls: { cert_file: old, key_file: k } }", "1:28: warning: has expired\n"));
+}
+
+static void test_hosts(void)
+{
+    ok(says("routes: [{ match: { host: \"a:80\" }, " BACKEND " }]",
+            "1:27: error: host: \"a:80\" can never match: give the name without a port\n"));
+    ok(says("routes: [{ match: { host: \"a b\" }, " BACKEND " }]",
+            "1:27: error: host: \"a b\" is not a host name; write api.example.com or *.example.com\n"));
+    ok(says("routes: [{ match: { host: \"a.*.b\" }, " BACKEND " }]",
+            "1:27: error: host: \"a.*.b\" is not a host name; write api.example.com or *.example.com\n"));
+    ok(says("routes: [{ match: { host: \"*.A.b\" }, " BACKEND " }]", ""));
+    ok(says("routes: [{ match: { host: \"a.b..\" }, " BACKEND " }]",
+            "1:27: error: host: \"a.b..\" is not a host name; write api.example.com or *.example.com\n"));
+    ok(says("routes: [{ match: { host: \"*.::1\" }, " BACKEND " }]",
+            "1:27: error: host: \"*.::1\" is not a host name; write api.example.com or *.example.com\n"));
+    ok(says("routes: [{ match: { host: \"[::1]:80\" }, " BACKEND " }]",
+            "1:27: error: host: \"[::1]:80\" can never match: give the name without a port\n"));
+}
+
+static bool host_becomes(const char *given, const char *wanted)
+{
+    gm_buffer_t yaml = {0};
+    config_text_t text;
+    const char *host = NULL;
+    bool same;
+
+    gm_buffer_printf(&yaml, "routes: [{ match: { host: \"%s\" }, " BACKEND " }]", given);
+    text = config_text_load(yaml.text);
+    if (text.snapshot != NULL)
+        host = gm_snapshot_config(text.snapshot)->routes.items[0]->match.host;
+    if (!(same = host != NULL && strcmp(host, wanted) == 0))
+        note("%s became %s", given, host != NULL ? host : text.printed.text);
+    gm_buffer_dispose(&yaml);
+    config_text_dispose(&text);
+    return same;
+}
+
+/* A route's host has the one form in which the host of a request arrives, or the route never matches. */
+static void test_host_forms(void)
+{
+    ok(host_becomes("A.B", "a.b"));
+    ok(host_becomes("a.b.", "a.b"));
+    ok(host_becomes("*.A.b.", "*.a.b"));
+    ok(host_becomes("127.0.0.1", "127.0.0.1"));
+    ok(host_becomes("::1", "[::1]"));
+    ok(host_becomes("[::1]", "[::1]"));
+    ok(host_becomes("0:0:0:0:0:0:0:1", "[::1]"));
+    ok(host_becomes("2001:DB8::", "[2001:db8::]"));
+    ok(says("routes:\n- { match: { host: \"::1\" }, " BACKEND " }\n- { match: { host: \"[0::1]\" }, " BACKEND
+            " }\n- { match: { host: a }, " BACKEND " }\n- { match: { host: a. }, " BACKEND " }\n",
+            "3:3: error: route \"route-2\" can never match: the route in line 2 takes the same requests\n"
+            "5:3: error: route \"route-4\" can never match: the route in line 4 takes the same requests\n"));
+}
+
+static void test_paths(void)
+{
+    ok(says("routes: [{ match: { path: { prefix: a } }, " BACKEND " }]",
+            "1:37: error: path: \"a\" can never match: paths begin with \"/\"\n"));
+    ok(says("routes: [{ match: { path: { exact: \"/a?b\" } }, " BACKEND " }]",
+            "1:36: error: path: \"/a?b\" can never match: the query is not part of the path\n"));
+    ok(says("routes: [{ match: { path: { exact: /a/../b } }, " BACKEND " }]",
+            "1:36: error: path: \"/a/../b\" can never match: requests for it arrive as \"/b\"\n"));
+    ok(says("routes: [{ match: { path: { prefix: /a// } }, " BACKEND " }]",
+            "1:37: error: path: \"/a//\" ends in an empty segment; write it with one \"/\" or none\n"));
+    ok(says("routes: [{ match: { path: { exact: /a, prefix: /b } }, " BACKEND " }]",
+            "1:36: error: path: \"exact\" and \"prefix\" exclude each other; keep one\n"));
+}
+
+static void test_twins(void)
+{
+    ok(says("routes:\n- { name: a, match: { path: { prefix: /x } }, " BACKEND " }\n"
+            "- { name: b, match: { path: { prefix: /x/ } }, " BACKEND " }\n",
+            "3:3: error: route \"b\" can never match: the route in line 2 takes the same requests\n"));
+    ok(says("routes:\n- { name: a, match: { host: H.x }, " BACKEND
+            " }\n- { name: b, match: { host: h.X, path: { prefix: "
+            "/ } }, " BACKEND " }\n",
+            "3:3: error: route \"b\" can never match: the route in line 2 takes the same requests\n"));
+    ok(says("routes:\n- { name: a, match: { path: { exact: /x } }, " BACKEND " }\n"
+            "- { name: b, match: { path: { prefix: /x } }, " BACKEND " }\n",
+            ""));
+    ok(says("routes:\n- { name: a, match: { path: { exact: /x } }, " BACKEND " }\n- { name: a, " BACKEND
+            " }\n",
+            "3:11: error: name \"a\" is already taken by the route in line 2\n"));
+    /* a route that is not understood is not compared with others */
+    ok(says("routes:\n- { match: { path: { prefix: x } }, " BACKEND
+            " }\n- { match: { path: { prefix: x } }, " BACKEND " }\n",
+            "2:30: error: path: \"x\" can never match: paths begin with \"/\"\n"
+            "3:30: error: path: \"x\" can never match: paths begin with \"/\"\n"));
+}
+
+static void test_final_form(void)
+{
+    config_text_t text =
+        config_text_load("routes: [{ match: { host: A.B, path: { prefix: /x/ } }, " BACKEND " }]");
+    const gm_config_t *config = text.snapshot != NULL ? gm_snapshot_config(text.snapshot) : NULL;
+
+    ok(config != NULL && config->routes.size == 1);
+    ok(config != NULL && strcmp(config->routes.items[0]->name, "route-1") == 0);
+    ok(config != NULL && strcmp(config->routes.items[0]->match.host, "a.b") == 0);
+    ok(config != NULL && strcmp(config->routes.items[0]->match.path.prefix, "/x") == 0);
+    ok(config != NULL && !config->proxy.backend.present);
+    config_text_dispose(&text);
+}
+
+int main(void)
+{
+    subtest("ports", test_ports);
+    subtest("TLS", test_tls);
+    subtest("hosts", test_hosts);
+    subtest("forms of hosts", test_host_forms);
+    subtest("paths", test_paths);
+    subtest("twins", test_twins);
+    subtest("final form", test_final_form);
+    subtest("many mistakes", test_many_mistakes);
+    return done_testing();
+}

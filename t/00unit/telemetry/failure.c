@@ -1,0 +1,33 @@
+/* The failure table: labels are words of their own, statuses are errors, every status has a phrase. */
+#include "telemetry/failure.h"
+
+#include <string.h>
+
+#include "picotest.h"
+
+static void test_rows(void)
+{
+    int bad = 0;
+
+    for (int i = 0; i != GM_FAILURE_COUNT; ++i) {
+        const gm_failure_row_t *row = gm_failure_row((gm_failure_t)i);
+        bad += row->status < 400 || row->status > 599;
+        bad +=
+            row->label[0] == '\0' || strspn(row->label, "abcdefghijklmnopqrstuvwxyz_") != strlen(row->label);
+        bad += strspn(row->proxy_status, "abcdefghijklmnopqrstuvwxyz_") != strlen(row->proxy_status);
+        bad += row->sentence[0] == '\0' || strpbrk(row->sentence, "\"\r\n") != NULL;
+        bad +=
+            row->status != 500 && strcmp(gm_failure_reason_phrase(row->status), "Internal Server Error") == 0;
+        for (int j = 0; j != i; ++j)
+            bad += strcmp(row->label, gm_failure_row((gm_failure_t)j)->label) == 0;
+    }
+    ok(bad == 0);
+    ok(strcmp(gm_failure_row(GM_FAILURE_CONNECT_REFUSED)->label, "connect_refused") == 0);
+    ok(gm_failure_row(GM_FAILURE_RESPONSE_TIMEOUT)->status == 504);
+}
+
+int main(void)
+{
+    subtest("rows", test_rows);
+    return done_testing();
+}

@@ -1,0 +1,98 @@
+/* Certificates and keys as people have them: good, expired, swapped, protected, damaged, not there. */
+#include "tls/credential.h"
+
+#include <openssl/err.h>
+
+#include "certificates.h"
+
+static void make_files(void)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256"), *weak = EVP_RSA_gen(1024);
+
+    certificates_write("cert", key, -60, 3600);
+    certificates_write("old", key, -7200, -3600);
+    certificates_write("early", key, 3600, 7200);
+    certificates_write("weak", weak, -60, 3600);
+    certificates_write("chain", key, -60, 3600);
+    certificates_write("chain", other, -60, 3600);
+    certificates_write("turned", other, -60, 3600);
+    certificates_write("turned", key, -60, 3600);
+    certificates_write("damaged", key, -60, 3600);
+    certificates_write_text("damaged", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    certificates_write_key("key", key, NULL);
+    certificates_write_key("other", other, NULL);
+    certificates_write_key("weak-key", weak, NULL);
+    certificates_write_key("locked", key, "secret");
+    certificates_write_text("junk", "nothing of use\n");
+    certificates_write_text("empty", "");
+    certificates_write("both", key, -60, 3600); /* key and certificate in one file, as some tools want it */
+    certificates_write_key("both", key, NULL);
+    EVP_PKEY_free(key);
+    EVP_PKEY_free(other);
+    EVP_PKEY_free(weak);
+}
+
+/* Checks two files of the folder. `error` about the key or the certificate, or else `warning`; NULL = none.
+ */
+static bool gives(const char *cert, const char *key, const char *error, bool about_key, const char *warning)
+{
+    gm_error_t err = {0}, warned = {0};
+    bool key_is_meant = !about_key;
+    int ret =
+        gm_credential_check(certificates_path(cert), certificates_path(key), &key_is_meant, &err, &warned);
+
+    note("%s, %s: %s%s", cert, key, err.text, warned.text);
+    if (ERR_peek_error() != 0)
+        return false; /* would be taken for the error of whoever comes next */
+    if (error != NULL)
+        return ret == -1 && strstr(err.text, error) != NULL && key_is_meant == about_key &&
+               warned.text[0] == '\0';
+    return ret == 0 && err.text[0] == '\0' &&
+           (warning != NULL ? strstr(warned.text, warning) != NULL : warned.text[0] == '\0');
+}
+
+static void test_good(void)
+{
+    ok(gives("cert", "key", NULL, false, NULL));
+    ok(gives("chain", "key", NULL, false, NULL));
+    ok(gives("both", "both", NULL, false, NULL));
+    ok(gives("cert", "both", NULL, false, NULL));
+    ok(gives("old", "key", NULL, false, "has expired"));
+    ok(gives("early", "key", NULL, false, "not valid yet"));
+}
+
+static void test_keys(void)
+{
+    ok(gives("cert", "other", "does not fit", true, NULL));
+    ok(gives("turned", "key", "does not fit", true, NULL)); /* the server's own comes first */
+    ok(gives("cert", "locked", "passphrase", true, NULL));
+    ok(gives("cert", "missing", "No such file", true, NULL));
+    ok(gives("cert", "junk", "PEM private key", true, NULL));
+    ok(gives("cert", "empty", "PEM private key", true, NULL));
+    ok(gives("cert", "cert", "PEM private key", true, NULL));
+    ok(gives("cert", "", "folder", true, NULL));
+    ok(gives("cert", "key/x", "Not a directory", true, NULL));
+}
+
+static void test_certificates(void)
+{
+    ok(gives("missing", "key", "No such file", false, NULL));
+    ok(gives("junk", "key", "PEM certificate", false, NULL));
+    ok(gives("empty", "key", "PEM certificate", false, NULL));
+    ok(gives("key", "key", "PEM certificate", false, NULL));
+    ok(gives("", "key", "folder", false, NULL));
+    ok(gives("damaged", "key", "cannot be used", false, NULL));
+    ok(gives("weak", "weak-key", "ee key too small", false, NULL)); /* refused at start, so refused here */
+    ok(gives("missing", "missing", "cert_file", false, NULL));
+}
+
+int main(void)
+{
+    certificates_open();
+    make_files();
+    subtest("good ones", test_good);
+    subtest("keys", test_keys);
+    subtest("certificates", test_certificates);
+    certificates_close();
+    return done_testing();
+}

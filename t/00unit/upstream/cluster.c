@@ -1,0 +1,92 @@
+/* A backend's addresses: known at once, or published by a resolver. */
+#include "upstream/cluster.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "picotest.h"
+
+static gm_address_t address_of(uint32_t host)
+{
+    gm_address_t address = {.length = sizeof(struct sockaddr_in)};
+    struct sockaddr_in *in = (void *)&address.bytes;
+
+    in->sin_family = AF_INET;
+    in->sin_addr.s_addr = htonl(host);
+    in->sin_port = htons(80);
+    return address;
+}
+
+static void test_known(void)
+{
+    static const struct {
+        const char *host;
+        size_t count;
+        int family;
+    } cases[] = {{"127.0.0.1", 1, AF_INET},
+                 {"::1", 1, AF_INET6},
+                 {"localhost", 2, AF_INET},
+                 {"LOCALHOST", 2, AF_INET}};
+
+    for (size_t i = 0; i != sizeof(cases) / sizeof(cases[0]); ++i) {
+        gm_cluster_t *cluster = gm_cluster_create("c", cases[i].host, 3000, "h:3000");
+        gm_addresses_t addresses;
+        gm_cluster_get_addresses(cluster, &addresses);
+        ok(!gm_cluster_needs_resolver(cluster) && addresses.count == cases[i].count && !addresses.failed);
+        ok(addresses.items[0].bytes.ss_family == cases[i].family);
+        ok(gm_cluster_version(cluster) == addresses.version && addresses.version != 0);
+        gm_cluster_release(cluster);
+    }
+}
+
+static void test_published(void)
+{
+    gm_cluster_t *cluster = gm_cluster_create("users", "users.internal", 5000, "users.internal:5000");
+    const gm_address_t list[] = {address_of(0x0a000001), address_of(0x0a000002)};
+    gm_addresses_t addresses;
+    uint32_t version;
+
+    ok(gm_cluster_needs_resolver(cluster) && gm_cluster_version(cluster) == 0);
+    ok(strcmp(gm_cluster_name(cluster), "users") == 0 &&
+       strcmp(gm_cluster_host(cluster), "users.internal") == 0 &&
+       strcmp(gm_cluster_authority(cluster), "users.internal:5000") == 0 && gm_cluster_port(cluster) == 5000);
+    ok(gm_cluster_set_addresses(cluster, NULL, 0)); /* a look-up that failed */
+    gm_cluster_get_addresses(cluster, &addresses);
+    ok(addresses.failed && addresses.count == 0);
+    ok(!gm_cluster_set_addresses(cluster, NULL, 0)); /* still fails: no news */
+    ok(gm_cluster_set_addresses(cluster, list, 2));
+    version = gm_cluster_version(cluster);
+    ok(!gm_cluster_set_addresses(cluster, list, 2) && gm_cluster_version(cluster) == version);
+    ok(gm_cluster_set_addresses(cluster, NULL, 0) && gm_cluster_version(cluster) != version);
+    gm_cluster_get_addresses(cluster, &addresses);
+    ok(addresses.failed && addresses.count == 2); /* the last good answer is kept */
+    ok(gm_cluster_set_addresses(cluster, list, 1));
+    gm_cluster_get_addresses(cluster, &addresses);
+    ok(!addresses.failed && addresses.count == 1);
+    ok(gm_cluster_retain(cluster) == cluster);
+    gm_cluster_release(cluster);
+    gm_cluster_release(cluster);
+    gm_cluster_release(NULL);
+}
+
+static void test_too_many(void)
+{
+    gm_cluster_t *cluster = gm_cluster_create("c", "many.internal", 80, "many.internal:80");
+    gm_address_t list[GM_CLUSTER_MAX_ADDRESSES + 3];
+    gm_addresses_t addresses;
+
+    for (uint32_t i = 0; i != GM_CLUSTER_MAX_ADDRESSES + 3; ++i)
+        list[i] = address_of(i);
+    ok(gm_cluster_set_addresses(cluster, list, GM_CLUSTER_MAX_ADDRESSES + 3));
+    gm_cluster_get_addresses(cluster, &addresses);
+    ok(addresses.count == GM_CLUSTER_MAX_ADDRESSES);
+    gm_cluster_release(cluster);
+}
+
+int main(void)
+{
+    subtest("known at once", test_known);
+    subtest("published", test_published);
+    subtest("too many", test_too_many);
+    return done_testing();
+}

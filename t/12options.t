@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""
+Every option, set to another value than its default, is seen to act: without its line in the file the check
+would fail. Where the default would come to the same end later, the order of two timers tells, not a clock. A
+row without a check fails the test.
+"""
+import json
+import os
+import pty
+import re
+import select
+import sys
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from gomesh_test import *  # noqa: E402,F403
+
+CHECKS = {}
+
+
+def acts(row):
+    def register(function):
+        CHECKS[row] = function
+        return function
+
+    return register
+
+
+def named(name):
+    return Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [], name.encode())))
+
+
+def silent(wire):
+    wire.origin.saw(wire.read_request())
+    wire.ends()
+
+
+def refuses(address, port):
+    try:
+        Client(port, address=address).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+@acts("proxy.listen_host")
+def listen_host():
+    proxy = Proxy(named("x").port, listen_host="127.0.0.2")
+    is_(once(proxy.port, address="127.0.0.2").text, "x", "127.0.0.2 is served")
+    ok(refuses("127.0.0.1", proxy.port), "127.0.0.1 is not")
+    is_(listening_sockets(proxy.pid, proxy.port)["tcp6"], 0, "and no IPv6 address")
+
+
+@acts("proxy.listen_port")
+def listen_port():
+    proxy = Proxy(named("x").port)
+    is_(once(proxy.port).text, "x", "that port is served")
+
+
+@acts("proxy.backend.host")
+def backend_host():
+    origin = Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [], b"x")), host="127.0.0.2")
+    is_(once(Proxy(("127.0.0.2", origin.port)).port).text, "x", "an address is asked that is not localhost")
+
+
+@acts("proxy.backend.port")
+def backend_port():
+    is_(once(Proxy(named("other").port).port).text, "other", "another port is asked")
+
+
+@acts("proxy.workers")
+def workers():
+    proxy = Proxy(named("x").port, workers=3)
+    names = []
+    for task in os.listdir("/proc/%d/task" % proxy.pid):
+        with open("/proc/%d/task/%s/comm" % (proxy.pid, task), encoding="utf-8") as file:
+            names.append(file.read())
+    is_(sum(name.startswith("gm-worker-") for name in names), 3, "three workers")
+
+
+@acts("proxy.timeout.read_timeout")
+def read_timeout():
+    proxy = Proxy(named("x").port, timeout={"read_timeout": duration(300)})
+    client = Client(proxy.port)
+    client.send("GET / HTTP/1.1\r\nHo")
+    is_(client.read_response().status, 408, "half a head: 408")
+
+
+@acts("proxy.timeout.write_timeout")
+def write_timeout():
+    proxy = Proxy(Origin(silent).port, timeout={"write_timeout": duration(300)})
+    is_(once(proxy.port).status, 504, "a silent backend: 504")
+
+
+@acts("proxy.timeout.idle_timeout")
+def idle_timeout():
+    proxy = Proxy(named("x").port, timeout={"idle_timeout": duration(300)})
+    client = Client(proxy.port)
+    is_(client.request().text, "x", "an answer")
+    ok(client.ends(), "then the end")
+
+
+@acts("proxy.timeout.connect_timeout")
+def connect_timeout():
+    nobody = blackhole()
+    usual = Client(Proxy(nobody, timeout={"shutdown_timeout": "0s"}).port)  # 5s
+    usual.send_request()
+    proxy = Proxy(nobody, timeout={"connect_timeout": duration(300)})
+    check_failure(once(proxy.port), 504, "connect_timeout", proxy)
+    ok(not usual.readable(), "earlier than with the default, which was asked first")
+
+
+@acts("proxy.timeout.request_timeout")
+def request_timeout():
+    proxy = Proxy(Origin(silent).port, timeout={"request_timeout": duration(300)})
+    check_failure(once(proxy.port), 504, "request_total_timeout", proxy)
+
+
+@acts("proxy.timeout.shutdown_timeout")
+def shutdown_timeout():
+    origin = Origin(silent)
+    # the default, 10s, would let the request end with write_timeout
+    proxy = Proxy(origin.port, timeout={"shutdown_timeout": duration(300), "write_timeout": "4s"})
+    Client(proxy.port).send_request()
+    origin.wait_requests(1)
+    is_(proxy.stop(), 0, "exit code 0")
+    ok(proxy.find(r"^\[WARN\] Cut 1 request that did not finish within "), "it is said that one was cut")
+
+
+def tls_proxy(**tls):
+    crt, key = certificate("option")
+    port = free_port()
+    tls = dict({"listen_port": port, "cert_file": crt, "key_file": key}, **tls)
+    return Proxy(named("secret").port, tls=tls), port, crt
+
+
+def tls_files():
+    proxy, port, crt = tls_proxy()
+    answer = curl("--cacert", crt, "https://localhost:%d/" % port)
+    is_(answer.stdout, b"secret", "HTTPS with that certificate: %s" % answer.stderr.decode()[:100])
+    ok(proxy.find(r"^\[INFO\] TLS listener on port %d$" % port), "on that port")
+
+
+for row in ("listen_port", "cert_file", "key_file"):
+    acts("proxy.tls." + row)(tls_files)
+
+
+@acts("proxy.tls.min_version")
+def min_version():
+    _, port, crt = tls_proxy(min_version="1.3")
+    ok(
+        curl("--cacert", crt, "--tls-max", "1.2", "https://localhost:%d/" % port).returncode != 0,
+        "TLS 1.2 is refused",
+    )
+    is_(curl("--cacert", crt, "https://localhost:%d/" % port).stdout, b"secret", "TLS 1.3 is served")
+
+
+@acts("proxy.limits.max_request_body")
+def max_request_body():
+    proxy = Proxy(named("x").port, limits={"max_request_body": "1KiB"})
+    is_(once(proxy.port, method="POST", body=b"x" * 1024).status, 200, "that much is allowed")
+    is_(once(proxy.port, method="POST", body=b"x" * 1025).status, 413, "more is not")
+
+
+@acts("proxy.limits.max_connections")
+def max_connections():
+    origin = named("x")
+    proxy = Proxy(origin.port, limits={"max_connections": 1}, workers=2)
+    first = Client(proxy.port)
+    is_(first.request().text, "x", "one is served")
+    second = Client(proxy.port)
+    second.send_request()
+    for _ in range(20):
+        first.request()
+    ok(not second.readable(0.1), "another waits")
+    first.close()
+    is_(second.read_response().text, "x", "until that one leaves")
+    is_(len(origin.requests), 22, "and is forwarded then")
+
+
+def routed(match, name=None):
+    """A proxy with one route to "routed" and a backend "default"."""
+    route = {"match": match, "backend": {"host": "127.0.0.1", "port": named("routed").port}}
+    if name:
+        route["name"] = name
+    return Proxy(named("default").port, routes=[route])
+
+
+@acts("routes[].name")
+def route_name():
+    ok(routed({"path": {"prefix": "/a"}}, "users").find(r"^\[INFO\] Route users: /a → "), "it is printed")
+
+
+@acts("routes[].match.host")
+def route_host():
+    proxy = routed({"host": "*.Example.com"})
+    for host, wanted in (
+        ("a.example.com", "routed"),
+        ("A.EXAMPLE.COM:99", "routed"),
+        ("example.com", "default"),
+        ("b.example.org", "default"),
+    ):
+        is_(once(proxy.port, host=host).text, wanted, host)
+
+
+@acts("routes[].match.path.prefix")
+def route_prefix():
+    proxy = routed({"path": {"prefix": "/users"}})
+    for target, wanted in (
+        ("/users", "routed"),
+        ("/users/7?x", "routed"),
+        ("/%75sers", "routed"),
+        ("/x/../users", "routed"),
+        ("/users2", "default"),
+        ("/users%2F7", "default"),
+        ("/", "default"),
+    ):
+        is_(once(proxy.port, target=target).text, wanted, target)
+
+
+@acts("routes[].match.path.exact")
+def route_exact():
+    proxy = routed({"path": {"exact": "/health"}})
+    for target, wanted in (
+        ("/health", "routed"),
+        ("/health?x", "routed"),
+        ("/health/", "default"),
+        ("/health/x", "default"),
+    ):
+        is_(once(proxy.port, target=target).text, wanted, target)
+
+
+def route_backend():
+    is_(once(routed({"path": {"prefix": "/"}}).port).text, "routed", "that backend is asked")
+
+
+for row in ("host", "port"):
+    acts("routes[].backend." + row)(route_backend)
+
+
+def started(log, **options):
+    """A proxy with these settings of log, whose backend refuses; it listens when this returns."""
+    port = free_port()
+    config = proxy_config(port, free_port())
+    config["log"] = log
+    proxy = gomesh("-config", write_file("log-%d.yaml" % port, to_yaml(config)), **options)
+    wait_until(lambda: any(listening_sockets(proxy.pid, port).values()), "the port")
+    return proxy, port
+
+
+@acts("log.level")
+def log_level():
+    proxy, port = started({"level": "warn", "format": "text"})
+    is_(once(port).status, 502, "a request fails")
+    is_(proxy.stop(), 0, "exit code 0")
+    like("\n".join(proxy.out), r"(?m)^\[ERROR\] GET / ", "an error is printed")
+    is_(
+        [line for line in proxy.out if not re.match(r"\[(WARN|ERROR)\] ", line)],
+        [],
+        "nothing below the level is",
+    )
+
+
+def first_line(terminal):
+    """What a program printed first on a terminal."""
+    text = ""
+    while "\n" not in text and select.select([terminal], [], [], deadline(15))[0]:
+        text += os.read(terminal, 4096).decode()
+    return text.split("\n")[0].strip()
+
+
+@acts("log.format")
+def log_format():
+    # auto, the default, would choose the other one in both places
+    proxy, _ = started({"format": "text"})
+    like(proxy.wait_line(r"Loading").string, r"^\[INFO\] ", "text where nobody reads")
+    terminal, end = pty.openpty()
+    closing(lambda: os.close(terminal))
+    started({"format": "json"}, stdout=end)
+    os.close(end)
+    is_(json.loads(first_line(terminal))["level"], "info", "JSON on a terminal")
+
+
+rows = re.findall(r"(?m)^\| `([^`]+)` \|", "\n".join(gomesh_run("reference").out))
+ok(len(rows) > 20, "the reference lists %d options" % len(rows))
+is_(sorted(rows), sorted(CHECKS), "each has a check here")
+for check in dict.fromkeys(CHECKS.values()):
+    subtest(", ".join(row for row in CHECKS if CHECKS[row] is check), check)
+done()

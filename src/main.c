@@ -244,9 +244,13 @@ static int run_demo(const options_t *options)
     bool own_ports = options->port != NULL || options->backend_port != NULL;
     loaded_t loaded = {0};
     gm_buffer_t text = {0};
-    int code = own_ports ? load_demo_ports(options, &loaded) : load(options, &loaded);
+    int code;
 
-    if (code != 0)
+    if (own_ports && options->config != NULL)
+        return fail_usage(options->port != NULL
+                              ? "\"-config\" names a file with both ports; leave out \"-port\""
+                              : "\"-config\" names a file with both ports; leave out \"-backend-port\"");
+    if ((code = own_ports ? load_demo_ports(options, &loaded) : load(options, &loaded)) != 0)
         return code;
     gm_diagnostics_print(&loaded.diagnostics, &text);
     print(&text, stderr);
@@ -314,6 +318,8 @@ int main(int argc, char **argv)
     }
     if (gm_arguments_parse(arguments, command->bit, argc, argv, &options, &err) != 0)
         return fail_usage(err.text);
+    if (options.config != NULL && options.config[0] == '\0') /* as of a shell's variable that is not set */
+        return fail_usage("\"-config\" needs a value: FILE");
     if (options.help) {
         if (command->bit == BACKEND)
             print_backend_help();

@@ -147,8 +147,12 @@ def mistakes():
         (["backend", "-port", "0"], "error: -port: 0 is out of range, expected 1 to 65535"),
         (["demo", "-port", "x"], None),
         (["-json"], 'error: "-json" goes with "-check"'),
+        (["-t", "-config", ""], 'error: "-config" needs a value: FILE'),
+        (["demo", "-c="], 'error: "-config" needs a value: FILE'),
+        (["demo", "-config", "x", "-port", "8001"], 'error: "-config" names a file with both ports; leave out "-port"'),
+        (["demo", "-config", "x", "-backend-port", "3001"], 'error: "-config" names a file with both ports; leave out "-backend-port"'),
     ):
-        run = gomesh_run(*flags)
+        run = gomesh_run(*flags, env={"GOMESH_CONFIG": "/dev/null"})
         ok(run.code == 64 and (wanted is None or run.err[0] == wanted), "%s: %s" % (" ".join(flags), run.err[0]))
         is_(run.out, [], "nothing on stdout")
 

@@ -155,9 +155,12 @@ static int print_check(const options_t *options, loaded_t *loaded)
     } else {
         gm_diagnostics_print(&loaded->diagnostics, &text);
         print(&text, stderr);
-        if (valid)
-            printf("configuration %s is valid\n",
-                   loaded->file != NULL ? loaded->file : loaded->diagnostics.file);
+        if (valid && loaded->file != NULL)
+            printf("configuration %s is valid\n", loaded->file);
+        else if (valid && (options->from != NULL || options->to != NULL))
+            printf("\"--from\" and \"--to\" are valid\n");
+        else if (valid)
+            printf("no configuration file found; the defaults are valid\n");
     }
     return valid ? 0 : EXIT_CONFIG;
 }
@@ -176,6 +179,8 @@ static int run_proxy(const options_t *options)
 
     if (options->json && !options->check)
         return fail_usage("\"-json\" goes with \"-check\"");
+    if (options->check && options->dump)
+        return fail_usage("\"-check\" and \"-dump\" do not go together; \"-dump\" checks, too");
     if ((code = load(options, &loaded)) != 0)
         return code;
     if (options->check) {
@@ -295,6 +300,7 @@ static int fail_command(const char *name)
 
     for (size_t i = 0; i != GM_COUNT_OF(commands); ++i)
         gm_suggestion_offer(&suggestion, commands[i].name);
+    gm_suggestion_offer(&suggestion, "help");
     if (suggestion.best != NULL)
         snprintf(text, sizeof(text), "unknown command \"%.64s\"; did you mean \"%s\"?", name,
                  suggestion.best);
@@ -311,9 +317,11 @@ int main(int argc, char **argv)
     char version[256];
 
     --argc, ++argv;
+    for (; argc > 0 && strcmp(argv[0], "help") == 0; --argc, ++argv)
+        options.help = true; /* "help backend" is "backend -help" */
     if (argc > 0 && argv[0][0] != '-') {
         if ((command = find_command(argv[0])) == NULL)
-            return strcmp(argv[0], "help") == 0 ? (print_help(), 0) : fail_command(argv[0]);
+            return fail_command(argv[0]);
         --argc, ++argv;
     }
     if (gm_arguments_parse(arguments, command->bit, argc, argv, &options, &err) != 0)

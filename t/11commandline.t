@@ -58,7 +58,7 @@ def sources():
     else:
         empty = os.path.join(temporary_folder(), "empty")
         os.makedirs(empty)
-        is_(taken(cwd=empty), ["configuration the defaults is valid"], "then the defaults")
+        is_(taken(cwd=empty), ["no configuration file found; the defaults are valid"], "then the defaults")
 
 
 def start_says_what_it_took():
@@ -89,6 +89,8 @@ def from_and_to():
     for flags in (["--from", "8000"], ["--to", "localhost"], ["--to", ":3000"], ["--from", ":99999"], ["--from", "a b:1"]):
         run = gomesh_run("proxy", *flags)
         ok(run.code == 64 and run.err[0].startswith("error: "), " ".join(flags) + ": " + run.err[0])
+    run = gomesh_run("-t", "--from", ":8000", "--to", "localhost:3000")
+    is_((run.code, run.out), (0, ['"--from" and "--to" are valid']), "they can be checked")
     run = gomesh_run("proxy", "--from", ":1", "-config", "x")
     is_(run.code, 64, "not together with -config")
 
@@ -124,7 +126,7 @@ def versions_and_help():
     run = gomesh_run("--version")
     like(text_of(run)[0], r"^GoMesh \d+\.\d+\.\d+ \(libh2o 2\.\d+\.\d+, OpenSSL 3\.\S+ .*libyaml \d+\.\d+\.\d+\)$", "three libraries")
     is_(run.code, 0, "exit code 0")
-    for flags in (["--help"], ["-h"], ["help"], ["proxy", "-help"]):
+    for flags in (["--help"], ["-h"], ["help"], ["help", "help"], ["help", "-h"], ["help", "proxy"], ["proxy", "-help"]):
         run = gomesh_run(*flags)
         ok(run.code == 0 and any("usage: gomesh" in line for line in run.out), " ".join(flags))
     run = gomesh_run("--help")
@@ -132,7 +134,8 @@ def versions_and_help():
     is_([line for line in run.out if len(line) > 80], [], "80 columns")
     for word in ("proxy", "backend", "demo", "schema", "reference", "-config", "-check", "-dump", "-production", "-from", "-to"):
         ok(any(re.search(r"(^|\s)%s\b" % re.escape(word), line) for line in run.out), "it names " + word)
-    ok("/sse" in "\n".join(gomesh_run("backend", "-h").out), "the backend's help names its pages")
+    for flags in (["backend", "-h"], ["help", "backend"]):
+        ok("/sse" in "\n".join(gomesh_run(*flags).out), "the backend's help names its pages: " + " ".join(flags))
 
 
 def mistakes():
@@ -147,6 +150,11 @@ def mistakes():
         (["backend", "-port", "0"], "error: -port: 0 is out of range, expected 1 to 65535"),
         (["demo", "-port", "x"], None),
         (["-json"], 'error: "-json" goes with "-check"'),
+        (["-t", "-T"], 'error: "-check" and "-dump" do not go together; "-dump" checks, too'),
+        (["help", "nope"], 'error: unknown command "nope"'),
+        (["help", "demmo"], 'error: unknown command "demmo"; did you mean "demo"?'),
+        (["hlep"], 'error: unknown command "hlep"; did you mean "help"?'),
+        (["help", "demo", "x"], 'error: unexpected argument "x"'),
         (["-t", "-config", ""], 'error: "-config" needs a value: FILE'),
         (["demo", "-c="], 'error: "-config" needs a value: FILE'),
         (["demo", "-config", "x", "-port", "8001"], 'error: "-config" names a file with both ports; leave out "-port"'),

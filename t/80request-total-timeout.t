@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """
-An answer that flows steadily and is taken as steadily outlived request_timeout: nobody was waiting at any
-moment.
+request_timeout bounds the whole of a request: an answer that flows steadily and is taken as steadily outlived
+it, because nobody was waiting at any moment, and so did the time before an answer.
 """
 import os
 import sys
@@ -84,9 +84,81 @@ def within_the_limit():
     is_(proxy.find("request_total_timeout"), None, "and nothing is said")
 
 
+def dribbles(wire):
+    """Answers /fine at once. Anything else gets a head that never ends, in the way that its path names."""
+    request = wire.read_request()
+    if request is None:
+        return
+    if request.target == "/fine":
+        wire.send(http_message("HTTP/1.1 200 OK", [("Connection", "close")], b"fine"))
+    elif request.target == "/drip":
+        wire.send("HTTP/1.1 200 OK\r\nX-Slow: ")
+        for piece in trickle([b"x"] * 400, 50):
+            wire.send(piece)
+    elif request.target == "/interim":
+        for piece in trickle([b"HTTP/1.1 102 Processing\r\n\r\n"] * 400, 50):
+            wire.send(piece)
+    else:
+        wire.ends()
+
+
+def before_the_answer(port, target, method="GET"):
+    """Whatever a request waits for, its client is told when the time is over."""
+    proxy = limited(port)
+    start = now()
+    client = Client(proxy.port)
+    client.send_request(method, target)
+    response = client.read_response(method)
+    if method == "HEAD":
+        is_((response.status, response.body), (504, b""), "504 without a body")
+        proxy.wait_line("request_total_timeout")
+    else:
+        check_failure(response, 504, "request_total_timeout", proxy)
+    took = elapsed_since(start)
+    ok(LIMIT_MS - 20 <= took < 15000, "after request_timeout (%d ms)" % took)
+    ok("close" not in response.tokens("connection") or client.ends(), "the connection ends if it says so")
+    return proxy
+
+
+def holding_backend(target, method="GET"):
+    origin = Origin(dribbles)
+    proxy = before_the_answer(origin.port, target, method)
+    origin.wait(lambda self: not self.open, "the end of the origin's connection", 4)
+    ok(True, "the origin does not go on for nobody")
+    is_(once(proxy.port, target="/fine").text, "fine", "the next request is served")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+def never_connected():
+    is_(before_the_answer(blackhole(), "/x").stop(), 0, "exit code 0")
+
+
+def at_the_last_moment():
+    """Answers that come just when the time is over: one or the other, never neither."""
+    backend = Backend()
+    proxy = limited(backend.port)
+    seen = {}
+
+    def one(number):
+        status = once(proxy.port, target="/delay/%dms" % (LIMIT_MS - 10 + number % 20)).status
+        seen[status] = seen.get(status, 0) + 1
+
+    for run in [background(one, number) for number in range(100)]:
+        run.result()
+    is_(set(seen) - {200, 504}, set(), "every client gets an answer (%s)" % seen)
+    is_(once(proxy.port, target="/health").text, "OK", "the proxy lives on")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
 subtest("chunks of an origin", of_an_origin, "chunked")
 subtest("a body of known length", of_an_origin, "length")
 subtest("the test backend's stream", of_the_backend, "1.1")
 subtest("the same to an HTTP/1.0 client, who has only the connection's end", of_the_backend, "1.0")
 subtest("answers within the limit", within_the_limit)
+subtest("a backend that never accepts", never_connected)
+subtest("a backend that never says a word", holding_backend, "/silent")
+subtest("a head that drips", holding_backend, "/drip")
+subtest("a head that drips, of an answer to HEAD", holding_backend, "/drip", "HEAD")
+subtest("interim answers without end", holding_backend, "/interim")
+subtest("answers at the last moment", at_the_last_moment)
 done()

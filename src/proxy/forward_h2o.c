@@ -9,13 +9,6 @@
 
 #define MAX_TRIES 3
 
-static uint64_t io_timeout(const gm_timeout_conf_t *timeout)
-{
-    uint64_t total = timeout->request_timeout_ms;
-
-    return total != 0 && total < timeout->write_timeout_ms ? total : timeout->write_timeout_ms;
-}
-
 /* Hands the request to the library's client, which takes the connection out of the pool. */
 static void dispatch(gm_request_t *request, h2o_socketpool_t *pool)
 {
@@ -79,7 +72,7 @@ h2o_handler_t *gm_forward_h2o_register(h2o_pathconf_t *pathconf, const gm_snapsh
 {
     h2o_url_t url;
     h2o_proxy_config_vars_t vars = {
-        .io_timeout = io_timeout(timeout),
+        .io_timeout = timeout->write_timeout_ms,
         .preserve_host = 1,
         .keepalive_timeout =
             0, /* no pool of the library's: it would be shared by all workers, under a lock */
@@ -121,20 +114,24 @@ static bool is_idempotent(const h2o_req_t *req)
     return false;
 }
 
-static void on_retry(h2o_timeout_entry_t *entry)
+/* Takes back what a swallowed answer left: h2o_reprocess_request would, but connecting may fail before it. */
+static void forget_answer(h2o_req_t *req)
 {
-    gm_request_t *request = H2O_STRUCT_FROM_MEMBER(gm_request_t, retry, entry);
-    h2o_req_t *req = request->req;
-
-    /* take back what the swallowed answer left: h2o_reprocess_request would, but connecting may fail before
-     * it */
     while (req->_ostr_top->next != NULL)
         req->_ostr_top = req->_ostr_top->next;
     req->_next_filter_index = 0;
     req->bytes_sent = 0;
+}
+
+static void on_retry(h2o_timeout_entry_t *entry)
+{
+    gm_request_t *request = H2O_STRUCT_FROM_MEMBER(gm_request_t, retry, entry);
+
+    forget_answer(request->req);
     connect_first(request);
 }
 
+/* The library is told nothing and so waits: until the retry begins, or the request goes. */
 static void swallow(h2o_ostream_t *super, h2o_req_t *req, h2o_iovec_t *bufs, size_t bufcnt,
                     h2o_send_state_t state)
 {
@@ -144,8 +141,15 @@ static void swallow(h2o_ostream_t *super, h2o_req_t *req, h2o_iovec_t *bufs, siz
     (void)bufs;
     (void)bufcnt;
     (void)state;
+    if (request->is_expired)
+        return;
     request->retry.cb = on_retry;
     h2o_timeout_link(req->conn->ctx->loop, &req->conn->ctx->zero_timeout, &request->retry);
+}
+
+void gm_forward_h2o_swallow(gm_request_t *request, h2o_ostream_t **slot)
+{
+    h2o_add_ostream(request->req, sizeof(h2o_ostream_t), slot)->do_send = swallow;
 }
 
 bool gm_forward_h2o_retry(gm_request_t *request, const char *message, h2o_ostream_t **slot)
@@ -159,17 +163,29 @@ bool gm_forward_h2o_retry(gm_request_t *request, const char *message, h2o_ostrea
     again = is_connect_error(message) ||
             (request->was_pooled && is_lost_connection(message) && is_idempotent(request->req));
     if (again)
-        h2o_add_ostream(request->req, sizeof(h2o_ostream_t), slot)->do_send = swallow;
+        gm_forward_h2o_swallow(request, slot);
     return again;
 }
 
-gm_failure_t gm_forward_h2o_failure(const gm_request_t *request, const char *message)
+bool gm_forward_h2o_cancel(gm_request_t *request)
 {
-    const gm_timeout_conf_t *timeout = &gm_snapshot_config(request->context->proxy->snapshot)->proxy.timeout;
+    if (request->connector != NULL) {
+        gm_connector_cancel(request->connector);
+        request->connector = NULL;
+        return true;
+    }
+    if (h2o_timeout_is_linked(&request->retry)) {
+        h2o_timeout_unlink(&request->retry);
+        forget_answer(request->req);
+        return true;
+    }
+    return false;
+}
 
+gm_failure_t gm_forward_h2o_failure(const char *message)
+{
     if (strcmp(message, "I/O timeout") == 0)
-        return io_timeout(timeout) == timeout->request_timeout_ms ? GM_FAILURE_REQUEST_TOTAL_TIMEOUT
-                                                                  : GM_FAILURE_RESPONSE_TIMEOUT;
+        return GM_FAILURE_RESPONSE_TIMEOUT;
     if (is_lost_connection(message))
         return GM_FAILURE_CONNECTION_TERMINATED;
     if (strcmp(message, "connection timeout") == 0)

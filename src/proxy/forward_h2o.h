@@ -21,7 +21,16 @@ void gm_forward_h2o_start(gm_request_t *request);
  */
 bool gm_forward_h2o_retry(gm_request_t *request, const char *message, h2o_ostream_t **slot);
 
+/** Puts an ostream into an answer of the library's that nobody is to see. */
+void gm_forward_h2o_swallow(gm_request_t *request, h2o_ostream_t **slot);
+
+/**
+ * Takes a request back, to answer it here.
+ * @return false where the library's client holds it and will answer
+ */
+bool gm_forward_h2o_cancel(gm_request_t *request);
+
 /** The failure that a sentence of the library's client stands for. */
-gm_failure_t gm_forward_h2o_failure(const gm_request_t *request, const char *message);
+gm_failure_t gm_forward_h2o_failure(const char *message);
 
 #endif

@@ -44,6 +44,7 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
     h2o_timeout_init(loop, &self->connect_timeout, timeout->connect_timeout_ms);
+    h2o_timeout_init(loop, &self->request_timeout, timeout->request_timeout_ms);
     h2o_timeout_init(loop, &self->poll_interval, POLL_MS);
     self->pools = gm_alloc((proxy->cluster_count + 1) * sizeof(self->pools[0]));
     for (size_t i = 0; i != proxy->cluster_count; ++i)
@@ -63,6 +64,7 @@ void gm_proxy_context_destroy(gm_proxy_context_t *self)
         gm_pool_destroy(self->pools[i]);
     free(self->pools);
     h2o_timeout_dispose(loop, &self->connect_timeout);
+    h2o_timeout_dispose(loop, &self->request_timeout);
     h2o_timeout_dispose(loop, &self->poll_interval);
     queue = self->super.queue;
     h2o_context_dispose(&self->super);

@@ -24,7 +24,7 @@ typedef struct gm_proxy_context {
     h2o_context_t super;
     gm_proxy_t *proxy; /* borrowed from the generation */
     gm_pool_t **pools; /* owned, one per cluster */
-    h2o_timeout_t connect_timeout, poll_interval;
+    h2o_timeout_t connect_timeout, poll_interval, request_timeout;
 } gm_proxy_context_t;
 
 /** @param snapshot  retained */

@@ -4,6 +4,7 @@
  */
 #include "proxy/request.h"
 
+#include "proxy/deadline.h"
 #include "proxy/response.h"
 #include "telemetry/log.h"
 
@@ -29,6 +30,7 @@ static void on_dispose(void *data)
     if (self->connector != NULL)
         gm_connector_cancel(self->connector);
     h2o_timeout_unlink(&self->retry);
+    gm_deadline_stop(self);
     if (self->is_answered && !self->is_failed && req->error_logs.size > self->errors_seen)
         gm_request_log_failure(self, "response_truncated",
                                req->error_logs.entries[req->error_logs.size - 1].msg.base);
@@ -45,6 +47,7 @@ gm_request_t *gm_request_open(h2o_req_t *req)
     link->super.on_setup_ostream = on_setup_ostream;
     link->request = self;
     gm_connection_begin_request(self->connection);
+    gm_deadline_start(self);
     return self;
 }
 

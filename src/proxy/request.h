@@ -19,6 +19,8 @@ typedef struct gm_request {
     size_t errors_seen;               /* of req->error_logs */
     bool is_answered;                 /* the head of an answer is on its way */
     bool is_failed;                   /* and it was made here */
+    h2o_timeout_entry_t deadline;     /* request_timeout, if that is on */
+    bool is_expired;                  /* and it is over: whatever else comes is not sent */
 } gm_request_t;
 
 /** Opens the file; the connection counts as busy until the request goes. */

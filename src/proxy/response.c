@@ -50,6 +50,10 @@ int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
     const char *message;
     gm_failure_t failure;
 
+    if (request->is_expired) { /* it came after request_timeout's own answer was written */
+        gm_forward_h2o_swallow(request, slot);
+        return 1;
+    }
     request->is_answered = true;
     decide_persistence(req);
     if (request->is_failed)
@@ -65,7 +69,7 @@ int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
         request->is_answered = false;
         return 1;
     }
-    failure = gm_forward_h2o_failure(request, message);
+    failure = gm_forward_h2o_failure(message);
     request->is_failed = true;
     gm_request_log_failure(request, gm_failure_row(failure)->label, message);
     slot = gm_reply_replace_body(req, slot, gm_reply_fill(req, failure));

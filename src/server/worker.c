@@ -98,16 +98,21 @@ static void empty_queue(gm_worker_t *self)
     }
 }
 
-static void tear_down(gm_worker_t *self)
+static void stop_taking_orders(gm_worker_t *self)
 {
-    for (size_t i = 0; i != self->listener_count; ++i)
-        gm_listener_destroy(self->listeners[i]);
-    gm_connections_destroy(self->connections);
-    h2o_evloop_run(self->loop, 0); /* lets closed sockets go */
     pthread_mutex_lock(&self->lock);
     self->takes_orders = false;
     pthread_mutex_unlock(&self->lock);
     empty_queue(self);
+}
+
+static void tear_down(gm_worker_t *self)
+{
+    stop_taking_orders(self); /* first: an order to cut may come when the last connection has just gone */
+    for (size_t i = 0; i != self->listener_count; ++i)
+        gm_listener_destroy(self->listeners[i]);
+    gm_connections_destroy(self->connections);
+    h2o_evloop_run(self->loop, 0); /* lets closed sockets go */
     h2o_multithread_unregister_receiver(self->context->queue, &self->orders);
     gm_generation_destroy_context(self->options.generation, self->context);
     h2o_evloop_run(self->loop, 0);

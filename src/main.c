@@ -2,6 +2,7 @@
  * The command line of GoMesh: which command, which options, which configuration, which exit code. What serves
  * lives in server/serve.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +310,15 @@ static int fail_command(const char *name)
     return fail_usage(text);
 }
 
+/* What was printed may be lost only now, when it leaves the buffer. @return the exit code */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "error: standard output cannot be written: %s\n", strerror(errno));
+    return code != 0 ? code : 1;
+}
+
 int main(int argc, char **argv)
 {
     const command_t *command = &commands[0];
@@ -333,11 +343,11 @@ int main(int argc, char **argv)
             print_backend_help();
         else
             print_help();
-        return 0;
+        return finish(0);
     }
     if (options.version) {
         printf("%s\n", gm_serve_version(version, sizeof(version)));
-        return 0;
+        return finish(0);
     }
-    return command->run(&options);
+    return finish(command->run(&options));
 }

@@ -179,6 +179,19 @@ def pages():
     is_((run.code, run.err), (0, []), "config/proxy.yaml is valid")
 
 
+def full_disk():
+    path = write_file("full.yaml", MINIMAL % 8001)
+    for flags in (["schema"], ["reference"], ["--help"], ["help"], ["backend", "-h"], ["--version"], ["-T", "-config", path], ["-t", "-config", path]):
+        with open("/dev/full", "w") as full:
+            run = gomesh_run(*flags, stdout=full)
+        wanted = (1, ["error: standard output cannot be written: No space left on device"])
+        is_((run.code, run.err), wanted, "full: " + flags[0])
+    bad = write_file("bad.yaml", "proxy: 1\n")
+    with open("/dev/full", "w") as full:
+        run = gomesh_run("-t", "--json", "-config", bad, stdout=full)
+    is_((run.code, len(run.err)), (78, 1), "what is wrong with the configuration remains the exit code")
+
+
 def ports_in_use():
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
@@ -421,6 +434,7 @@ subtest("--dump", dump)
 subtest("--version and --help", versions_and_help)
 subtest("mistakes", mistakes)
 subtest("schema and reference", pages)
+subtest("a full disk", full_disk)
 subtest("ports in use", ports_in_use)
 subtest("demo", demo)
 subtest("log formats", formats)

@@ -164,6 +164,10 @@ static const unit_t *find_duration_unit(const char *name, size_t length)
 /* Here the text stops making sense; at its end only a unit can be missing. */
 static int not_a_duration(const char *text, const char *here, gm_error_t *err)
 {
+    uint64_t ms;
+
+    if (text[0] == '-' && text[1] != '-' && gm_text_parse_duration(text + 1, &ms, NULL) == 0)
+        return gm_error_set(err, NULL, "%s is out of range: a duration is never negative", show(text).text);
     if (text[0] == '-' || text[0] == '+')
         return gm_error_set(err, NULL, "\"%s\" has a sign, " DURATION_EXAMPLE, show(text).text);
     if (here > text && *here == '\0' && here - text <= SHOWN_MAX)
@@ -239,6 +243,8 @@ int gm_text_parse_size(const char *text, uint64_t *bytes, gm_error_t *err)
     const char *unit_name = read_whole(text, &value, &fits);
     const unit_t *unit = *unit_name != '\0' ? find_size_unit(unit_name) : &size_units[0];
 
+    if (text[0] == '-' && text[1] != '-' && gm_text_parse_size(text + 1, &value, NULL) == 0)
+        return gm_error_set(err, NULL, "%s is out of range: a size is never negative", show(text).text);
     if (unit_name == text || (unit == NULL && !is_letter(*unit_name)))
         return gm_error_set(err, NULL, "\"%s\" is not a size, " SIZE_EXAMPLE, show(text).text);
     if (unit == NULL)
@@ -255,12 +261,13 @@ int gm_text_parse_integer(const char *text, uint64_t min, uint64_t max, uint64_t
 {
     uint64_t number;
     bool fits;
-    const char *end = read_whole(text, &number, &fits);
+    bool is_negative = text[0] == '-' && strspn(text + 1, "0") != strlen(text + 1); /* "-0" is just odd */
+    const char *digits = text + (is_negative ? 1 : 0), *end = read_whole(digits, &number, &fits);
 
-    if (end == text || *end != '\0')
+    if (end == digits || *end != '\0')
         return gm_error_set(err, NULL, "\"%s\" is not a whole number, expected %llu to %llu", show(text).text,
                             (unsigned long long)min, (unsigned long long)max);
-    if (!fits || number < min || number > max)
+    if (is_negative || !fits || number < min || number > max)
         return gm_error_set(err, NULL, "%s is out of range, expected %llu to %llu", show(text).text,
                             (unsigned long long)min, (unsigned long long)max);
     *value = number;

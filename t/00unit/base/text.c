@@ -113,7 +113,11 @@ static void test_duration_messages(void)
     ok(duration_fails("5d", "the units are ns, us, ms, s, m, h"));
     ok(duration_fails("30S", "unknown unit \"S\""));
     ok(duration_fails("30 s", "unknown unit \" s\""));
-    ok(duration_fails("-5s", "has a sign"));
+    ok(duration_fails("-5s", "-5s is out of range: a duration is never negative"));
+    ok(duration_fails("-1m30s", "-1m30s is out of range"));
+    ok(duration_fails("-5", "has a sign"));
+    ok(duration_fails("--5s", "has a sign"));
+    ok(duration_fails("-", "has a sign"));
     ok(duration_fails("+5s", "has a sign"));
     ok(duration_fails("", "expected a duration such as 30s"));
     ok(duration_fails(" 30s", "expected a duration such as 30s"));
@@ -172,7 +176,11 @@ static void test_sizes(void)
     ok(size_fails("99999999999999999999999999999999999999KiB", "too big"));
     ok(size_fails("", "expected a size such as 64KiB or 10MB"));
     ok(size_fails("KiB", "expected a size such as 64KiB or 10MB"));
-    ok(size_fails("-1", "expected a size such as 64KiB or 10MB"));
+    ok(size_fails("-1", "-1 is out of range: a size is never negative"));
+    ok(size_fails("-10MB", "-10MB is out of range"));
+    ok(size_fails("-", "expected a size such as 64KiB or 10MB"));
+    ok(size_fails("--1", "expected a size such as 64KiB or 10MB"));
+    ok(size_fails("-1M", "expected a size such as 64KiB or 10MB"));
     ok(size_fails("+1", "expected a size such as 64KiB or 10MB"));
     ok(size_fails("1.5MB", "expected a size such as 64KiB or 10MB"));
     ok(size_fails("64 KiB", "expected a size such as 64KiB or 10MB"));
@@ -210,11 +218,27 @@ static void test_integers(void)
                     "18446744073709551616 is out of range, expected 0 to 18446744073709551615"));
     ok(integer_says("18446744073709551617", 1, 9, "18446744073709551617 is out of range, expected 1 to 9"));
     ok(integer_says("", 1, 9, "\"\" is not a whole number, expected 1 to 9"));
-    ok(integer_says("-1", 1, 9, "\"-1\" is not a whole number, expected 1 to 9"));
+    ok(integer_says("-1", 1, 9, "-1 is out of range, expected 1 to 9"));
+    ok(integer_says("-18446744073709551617", 0, 9, "-18446744073709551617 is out of range, expected 0 to 9"));
+    ok(integer_says("-0", 0, 9, "\"-0\" is not a whole number, expected 0 to 9"));
+    ok(integer_says("-", 1, 9, "\"-\" is not a whole number, expected 1 to 9"));
+    ok(integer_says("--1", 1, 9, "\"--1\" is not a whole number, expected 1 to 9"));
+    ok(integer_says("-1x", 1, 9, "\"-1x\" is not a whole number, expected 1 to 9"));
     ok(integer_says(" 1", 1, 9, "\" 1\" is not a whole number, expected 1 to 9"));
     ok(integer_says("1 ", 1, 9, "\"1 \" is not a whole number, expected 1 to 9"));
     ok(integer_says("0x1", 1, 9, "\"0x1\" is not a whole number, expected 1 to 9"));
     ok(gm_text_parse_integer("x", 1, 9, &value, NULL) == -1);
+}
+
+/* As long as a configuration may be: nothing is called once per sign. */
+static void test_many_signs(void)
+{
+    static char text[1 << 20];
+
+    memset(text, '-', sizeof(text) - 1);
+    ok(duration_fails(text, "has a sign"));
+    ok(size_fails(text, "is not a size"));
+    ok(gm_text_parse_integer(text, 1, 9, &(uint64_t){0}, NULL) == -1);
 }
 
 static bool hostport_is(const char *text, bool host_optional, const char *host, uint16_t port)
@@ -272,7 +296,7 @@ static void test_hostports(void)
     ok(hostport_fails("localhost:0", false, "0 is out of range, expected 1 to 65535"));
     ok(hostport_fails("localhost:65616", false, "out of range")); /* 80 in 16 bits */
     ok(hostport_fails("localhost:http", false, "\"http\" is not a whole number"));
-    ok(hostport_fails("localhost:-1", false, "not a whole number"));
+    ok(hostport_fails("localhost:-1", false, "-1 is out of range, expected 1 to 65535"));
     ok(hostport_fails("localhost: 80", false, "not a whole number"));
 }
 
@@ -458,6 +482,7 @@ int main(void)
     subtest("messages about durations", test_duration_messages);
     subtest("sizes", test_sizes);
     subtest("integers", test_integers);
+    subtest("many signs", test_many_signs);
     subtest("host:port", test_hostports);
     subtest("long hosts", test_long_hosts);
     subtest("hosts", test_hosts);

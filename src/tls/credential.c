@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -38,19 +39,86 @@ static FILE *open_file(const char *name, const char *what, gm_error_t *err)
     return file;
 }
 
-static X509 *read_certificate(const char *name, gm_error_t *err)
+/* What stands between "-----BEGIN" and "-----END". */
+typedef struct part {
+    int line; /* of its begin; 0 = there is none */
+    bool is_certificate, has_end;
+} part_t;
+
+/* The last part that begins between two offsets. */
+static part_t find_part(FILE *file, long from, long until)
+{
+    part_t part = {0};
+    char *text = NULL;
+    size_t size = 0;
+    ssize_t length;
+    long offset = 0;
+    bool inside = false, holds_another = false;
+
+    rewind(file);
+    for (int line = 1; (length = getline(&text, &size, file)) > 0 && (offset += length) <= until; ++line) {
+        bool begins = offset > from && strncmp(text, "-----BEGIN ", 11) == 0;
+        if (begins && inside) {
+            holds_another = true; /* the end of the first is missing; to the library this is base64 */
+        } else if (begins) {
+            part = (part_t){.line = line, .is_certificate = strstr(text, "CERTIFICATE") != NULL};
+            inside = true;
+            holds_another = false;
+        } else if (inside && strncmp(text, "-----END ", 9) == 0) {
+            part.has_end = !holds_another;
+            inside = false;
+        }
+    }
+    free(text);
+    return part;
+}
+
+/* @param from  where the file was read on before the library failed */
+static void fail_damaged(FILE *file, long from, const char *name, gm_error_t *err)
+{
+    bool is_base64 = ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_BAD_BASE64_DECODE;
+    part_t part = find_part(file, from, ftell(file));
+
+    gm_error_set(
+        err, NULL,
+        "cert_file \"%.200s\" is damaged: the %s that begins in line %d %s; copy the file again from "
+        "where it was issued",
+        name, part.is_certificate ? "certificate" : "part", part.line,
+        !part.has_end ? "has no end"
+        : is_base64   ? "cannot be decoded"
+                      : "is not base64 throughout");
+}
+
+/* The server's own, which comes first; those behind it are only read. */
+static X509 *read_certificates(const char *name, gm_error_t *err)
 {
     FILE *file = open_file(name, "cert_file", err);
-    X509 *certificate;
+    X509 *first = NULL, *next;
+    bool encrypted;
+    long from;
 
     if (file == NULL)
         return NULL;
-    certificate = PEM_read_X509(file, NULL, NULL, NULL);
-    fclose(file);
-    if (certificate == NULL)
+    for (;;) {
+        from = ftell(file);
+        ERR_clear_error();
+        if ((next = PEM_read_X509(file, NULL, no_passphrase, &encrypted)) == NULL)
+            break;
+        if (first == NULL)
+            first = next;
+        else
+            X509_free(next);
+    }
+    if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
+        fail_damaged(file, from, name, err);
+        X509_free(first);
+        first = NULL;
+    } else if (first == NULL) {
         gm_error_set(err, NULL, "cert_file \"%.300s\" has no PEM certificate (-----BEGIN CERTIFICATE-----)",
                      name);
-    return certificate;
+    }
+    fclose(file);
+    return first;
 }
 
 static EVP_PKEY *read_key(const char *name, gm_error_t *err)
@@ -83,7 +151,7 @@ static void check_dates(const X509 *certificate, const char *name, gm_error_t *w
                      name);
 }
 
-/* The same step as at start: a weak key and a damaged chain show up only there. */
+/* The same step as at start: a weak key shows up only there. */
 static int check_chain(const char *name, gm_error_t *err)
 {
     SSL_CTX *context = SSL_CTX_new(TLS_server_method());
@@ -102,7 +170,7 @@ static int check_chain(const char *name, gm_error_t *err)
 int gm_credential_check(const char *cert_file, const char *key_file, bool *about_key, gm_error_t *err,
                         gm_error_t *warning)
 {
-    X509 *certificate = read_certificate(cert_file, err);
+    X509 *certificate = read_certificates(cert_file, err);
     EVP_PKEY *key = NULL;
     int ret = -1;
 

@@ -19,6 +19,19 @@ static void make_files(void)
     certificates_write("turned", key, -60, 3600);
     certificates_write("damaged", key, -60, 3600);
     certificates_write_text("damaged", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    certificates_write_text("blank", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+    certificates_write_text("blank", "-----BEGIN CERTIFICATE-----\n");
+    certificates_write("letters", key, -60, 3600);
+    certificates_write_text("letters", "-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n");
+    certificates_write_text("cut", "about this file\n-----BEGIN CERTIFICATE-----\nAAAA\n");
+    certificates_write_text("open", "-----BEGIN CERTIFICATE-----\nAAAA\n");
+    certificates_write("open", key, -60, 3600);
+    certificates_write("key-cut", key, -60, 3600);
+    certificates_write_text("key-cut", "-----BEGIN PRIVATE KEY-----\nAAAA\n");
+    certificates_write("begun", key, -60, 3600);
+    certificates_write_text("begun", "-----BEGIN CERTIFICATE-----\n");
+    certificates_write("noted", key, -60, 3600);
+    certificates_write_text("noted", "that was all\n");
     certificates_write_key("key", key, NULL);
     certificates_write_key("other", other, NULL);
     certificates_write_key("weak-key", weak, NULL);
@@ -57,6 +70,7 @@ static void test_good(void)
     ok(gives("chain", "key", NULL, false, NULL));
     ok(gives("both", "both", NULL, false, NULL));
     ok(gives("cert", "both", NULL, false, NULL));
+    ok(gives("noted", "key", NULL, false, NULL));
     ok(gives("old", "key", NULL, false, "has expired"));
     ok(gives("early", "key", NULL, false, "not valid yet"));
 }
@@ -81,9 +95,44 @@ static void test_certificates(void)
     ok(gives("empty", "key", "PEM certificate", false, NULL));
     ok(gives("key", "key", "PEM certificate", false, NULL));
     ok(gives("", "key", "folder", false, NULL));
-    ok(gives("damaged", "key", "cannot be used", false, NULL));
     ok(gives("weak", "weak-key", "ee key too small", false, NULL)); /* refused at start, so refused here */
     ok(gives("missing", "missing", "cert_file", false, NULL));
+}
+
+/* How many lines a file has. */
+static int lines(const char *name)
+{
+    FILE *file = fopen(certificates_path(name), "r");
+    int count = 0;
+
+    for (int c; (c = getc(file)) != EOF;)
+        count += c == '\n';
+    fclose(file);
+    return count;
+}
+
+/* Says that `part`, which begins in that line, is damaged and why, and what to do. */
+static bool damaged(const char *name, const char *part, int line, const char *why)
+{
+    char text[512];
+
+    snprintf(
+        text, sizeof(text),
+        "cert_file \"%s\" is damaged: the %s that begins in line %d %s; copy the file again from where it "
+        "was issued",
+        certificates_path(name), part, line, why);
+    return gives(name, "key", text, false, NULL);
+}
+
+static void test_damage(void)
+{
+    ok(damaged("damaged", "certificate", lines("damaged") - 2, "cannot be decoded"));
+    ok(damaged("blank", "certificate", 1, "cannot be decoded"));
+    ok(damaged("letters", "certificate", lines("letters") - 2, "is not base64 throughout"));
+    ok(damaged("cut", "certificate", 2, "has no end"));
+    ok(damaged("open", "certificate", 1, "has no end"));
+    ok(damaged("begun", "certificate", lines("begun"), "has no end"));
+    ok(damaged("key-cut", "part", lines("key-cut") - 1, "has no end"));
 }
 
 int main(void)
@@ -93,6 +142,7 @@ int main(void)
     subtest("good ones", test_good);
     subtest("keys", test_keys);
     subtest("certificates", test_certificates);
+    subtest("damage", test_damage);
     certificates_close();
     return done_testing();
 }

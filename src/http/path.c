@@ -9,6 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/buffer.h"
+
+#define SHOWN_MAX 200 /* bytes of a path that a message repeats */
+
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
@@ -128,19 +132,33 @@ bool gm_path_is_canonical(const char *target, size_t length)
     return true;
 }
 
+/* Bytes outside ASCII as percent-codes, the way clients send them. */
+static void encode_bytes(const char *path, gm_buffer_t *out)
+{
+    for (; *path != '\0'; ++path)
+        gm_buffer_printf(out, (unsigned char)*path < 0x80 ? "%c" : "%%%02X", (unsigned char)*path);
+}
+
 int gm_path_check(const char *path, gm_error_t *err)
 {
-    size_t length = strlen(path), query, canonical;
-    const char *why = NULL;
-    char *out;
+    gm_buffer_t out = {0};
+    size_t query, length;
+    const char *why = NULL, *end;
     int ret = 0;
 
-    out = gm_alloc(length + 1);
-    if ((canonical = gm_path_canonicalize(path, length, out, &query, &why)) == 0)
+    encode_bytes(path, &out);
+    length = gm_path_canonicalize(out.text != NULL ? out.text : "", out.length, out.text, &query, &why);
+    end = length > SHOWN_MAX ? "..." : "";
+    if (length == 0)
         ret = gm_error_set(err, NULL, "path: \"%.200s\" can never match: it has %s", path, why);
-    else if (canonical != length || memcmp(path, out, length) != 0)
+    else if (strlen(path) != out.length)
+        ret = gm_error_set(err, NULL,
+                           "path: \"%.200s\" has characters outside ASCII, which requests carry "
+                           "percent-encoded; write \"%.*s%s\"",
+                           path, (int)(length < SHOWN_MAX ? length : SHOWN_MAX), out.text, end);
+    else if (length != out.length || memcmp(path, out.text, length) != 0)
         ret = gm_error_set(err, NULL, "path: \"%.200s\" can never match: requests for it arrive as \"%.*s\"",
-                           path, (int)(canonical < 200 ? canonical : 200), out);
-    free(out);
+                           path, (int)(length < SHOWN_MAX ? length : SHOWN_MAX), out.text);
+    gm_buffer_dispose(&out);
     return ret;
 }

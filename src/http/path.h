@@ -22,7 +22,10 @@ size_t gm_path_canonicalize(const char *target, size_t length, char *out, size_t
 /** Whether canonicalizing would change nothing, told without writing; false also for what is not allowed. */
 bool gm_path_is_canonical(const char *target, size_t length);
 
-/** For configurations: @return 0, or -1 with *err filled if no canonical path is `path`. */
+/**
+ * For configurations: @return 0, or -1 with *err filled if no canonical path is `path`, or only that of a
+ * client that sends bytes outside ASCII as they are, which RFC 3986 does not allow.
+ */
 int gm_path_check(const char *path, gm_error_t *err);
 
 #endif

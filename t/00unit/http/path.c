@@ -214,6 +214,38 @@ static void test_check(void)
     ok(strstr(err.text, "arrive as \"/b\"") != NULL);
     err.text[0] = '\0';
     ok(gm_path_check("/%zz", &err) == -1 && strstr(err.text, "percent") != NULL);
+    err.text[0] = '\0';
+    ok(gm_path_check("", &err) == -1 && strstr(err.text, "begin") != NULL);
+}
+
+static bool is_told(const char *path, const char *to_write)
+{
+    gm_error_t err = {0};
+    char end[256];
+
+    snprintf(end, sizeof(end), "percent-encoded; write \"%s\"", to_write);
+    if (gm_path_check(path, &err) == -1 && strlen(err.text) > strlen(end) &&
+        strcmp(err.text + strlen(err.text) - strlen(end), end) == 0)
+        return gm_path_check(to_write, NULL) == 0;
+    note("%s: %s", path, err.text);
+    return false;
+}
+
+/* What the message proposes is a path that can be written. */
+static void test_outside_ascii(void)
+{
+    char path[1024] = "/";
+    gm_error_t err = {0};
+
+    ok(is_told("/gr\xc3\xb6\xc3\x9f", "/gr%C3%B6%C3%9F"));
+    ok(is_told("/\xe6\x97\xa5/x", "/%E6%97%A5/x"));
+    ok(is_told("/\xff", "/%FF")); /* a variable may bring what is no UTF-8 */
+    ok(is_told("/a%2f\xc3\xbc/../%41\xc3\xbc", "/A%C3%BC"));
+    ok(gm_path_check("/gr%C3%B6%C3%9Fe", &err) == 0);
+    ok(gm_path_check("/gr\xc3\xb6 ", &err) == -1 && strstr(err.text, "a character that cannot") != NULL);
+    memset(path + 1, 0xc3, sizeof(path) - 2);
+    err.text[0] = '\0';
+    ok(gm_path_check(path, &err) == -1 && strcmp(err.text + strlen(err.text) - 4, "...\"") == 0);
 }
 
 int main(void)
@@ -223,5 +255,6 @@ int main(void)
     subtest("refusals", test_refusals);
     subtest("against a slow reading of the RFC", test_against_slow_reading);
     subtest("check", test_check);
+    subtest("outside ASCII", test_outside_ascii);
     return done_testing();
 }

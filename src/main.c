@@ -112,22 +112,53 @@ typedef struct loaded {
 
 static const gm_load_context_t load_context = {.checks = {gm_check_credential, gm_check_path}};
 
+/* @param what  the option, or several, with what was given */
+static int fail_value(const char *what, const char *why, const char *rescue)
+{
+    gm_buffer_t text = {0};
+    int code;
+
+    gm_buffer_printf(&text, "%s: %s%s", what, why, rescue);
+    code = fail_usage(text.text);
+    gm_buffer_dispose(&text);
+    return code;
+}
+
+/* Loads what options stand for. What is wrong now is wrong with them together, and no file is to be named. */
+static int load_options(const char *what, const gm_buffer_t *yaml, loaded_t *loaded)
+{
+    int code;
+
+    loaded->snapshot =
+        gm_load_text("command line", yaml->text, yaml->length, &load_context, &loaded->diagnostics);
+    if (loaded->snapshot != NULL)
+        return 0;
+    code = fail_value(what, loaded->diagnostics.items.items[0].text, "; choose another port for one of them");
+    gm_diagnostics_dispose(&loaded->diagnostics);
+    return code;
+}
+
 static int load_from_to(const options_t *options, loaded_t *loaded)
 {
     gm_hostport_t from = {.port = 8000}, to = {.host = "localhost", .port = 3000};
     gm_error_t err = {0};
-    gm_buffer_t yaml = {0};
+    gm_buffer_t yaml = {0}, what = {0};
+    int code;
 
-    if ((options->from != NULL && gm_text_parse_hostport(options->from, true, &from, &err) != 0) ||
-        (options->to != NULL && gm_text_parse_hostport(options->to, false, &to, &err) != 0))
-        return fail_usage(err.text);
+    if (options->from != NULL && gm_text_parse_hostport(options->from, true, &from, &err) != 0)
+        return fail_value("--from", err.text, "");
+    if (options->to != NULL && gm_text_parse_hostport(options->to, false, &to, &err) != 0)
+        return fail_value("--to", err.text, "");
     gm_buffer_printf(
         &yaml, "proxy:\n  listen_host: \"%s\"\n  listen_port: %u\n  backend: { host: \"%s\", port: %u }\n",
         from.host, from.port, to.host, to.port);
-    loaded->snapshot =
-        gm_load_text("command line", yaml.text, yaml.length, &load_context, &loaded->diagnostics);
+    gm_buffer_printf(&what, "--from %s with --to %s",
+                     options->from != NULL ? options->from : ":8000 (the default)",
+                     options->to != NULL ? options->to : "localhost:3000 (the default)");
+    code = load_options(what.text, &yaml, loaded);
     gm_buffer_dispose(&yaml);
-    return 0;
+    gm_buffer_dispose(&what);
+    return code;
 }
 
 static int load(const options_t *options, loaded_t *loaded)
@@ -209,12 +240,9 @@ static int parse_port(const char *name, const char *given, uint16_t *port)
 {
     gm_error_t err = {0};
     uint64_t value = *port;
-    char text[600];
 
-    if (given != NULL && gm_text_parse_integer(given, 1, 65535, &value, &err) != 0) {
-        snprintf(text, sizeof(text), "%s: %s", name, err.text);
-        return fail_usage(text);
-    }
+    if (given != NULL && gm_text_parse_integer(given, 1, 65535, &value, &err) != 0)
+        return fail_value(name, err.text, "");
     *port = (uint16_t)value;
     return 0;
 }
@@ -231,18 +259,21 @@ static int run_backend(const options_t *options)
 static int load_demo_ports(const options_t *options, loaded_t *loaded)
 {
     uint16_t port = 8000, backend_port = 3000;
-    char yaml[128];
-    int code, length;
+    gm_buffer_t yaml = {0}, what = {0};
+    int code;
 
     if ((code = parse_port("-port", options->port, &port)) != 0 ||
         (code = parse_port("-backend-port", options->backend_port, &backend_port)) != 0)
         return code;
-    length =
-        snprintf(yaml, sizeof(yaml), "proxy: { listen_port: %u, backend: { host: localhost, port: %u } }",
-                 port, backend_port);
-    loaded->snapshot =
-        gm_load_text("command line", yaml, (size_t)length, &load_context, &loaded->diagnostics);
-    return 0;
+    gm_buffer_printf(&yaml, "proxy: { listen_port: %u, backend: { host: localhost, port: %u } }", port,
+                     backend_port);
+    gm_buffer_printf(&what, "-port %u%s with -backend-port %u%s", port,
+                     options->port != NULL ? "" : " (the default)", backend_port,
+                     options->backend_port != NULL ? "" : " (the default)");
+    code = load_options(what.text, &yaml, loaded);
+    gm_buffer_dispose(&yaml);
+    gm_buffer_dispose(&what);
+    return code;
 }
 
 static int run_demo(const options_t *options)

@@ -139,6 +139,7 @@ def versions_and_help():
 
 
 def mistakes():
+    circle = "error: %s: the backend %s is this proxy itself: requests would go round in a circle; choose another port for one of them"
     for flags, wanted in (
         (["--verson"], 'error: unknown option "--verson"; did you mean "-version"?'),
         (["-confg", "x"], 'error: unknown option "-confg"; did you mean "-config"?'),
@@ -151,6 +152,14 @@ def mistakes():
         (["demo", "-port", "x"], None),
         (["-json"], 'error: "-json" goes with "-check"'),
         (["-t", "-T"], 'error: "-check" and "-dump" do not go together; "-dump" checks, too'),
+        (["--from", "8000"], 'error: --from: "8000" has no port, expected host:port such as 127.0.0.1:8080 or [::1]:8080'),
+        (["--from", ":-1"], 'error: --from: the port in ":-1": -1 is out of range, expected 1 to 65535, as in 127.0.0.1:8080'),
+        (["--to", ":80"], 'error: --to: ":80" has no host, expected host:port such as 127.0.0.1:8080 or [::1]:8080'),
+        (["--from", ":81", "--to", "localhost:81"], circle % ("--from :81 with --to localhost:81", "localhost:81")),
+        (["--from", ":3000"], circle % ("--from :3000 with --to localhost:3000 (the default)", "localhost:3000")),
+        (["-t", "--json", "--to", "[::1]:8000"], circle % ("--from :8000 (the default) with --to [::1]:8000", "[::1]:8000")),
+        (["demo", "-port", "3000"], circle % ("-port 3000 with -backend-port 3000 (the default)", "localhost:3000")),
+        (["demo", "-backend-port", "0"], "error: -backend-port: 0 is out of range, expected 1 to 65535"),
         (["help", "nope"], 'error: unknown command "nope"'),
         (["help", "demmo"], 'error: unknown command "demmo"; did you mean "demo"?'),
         (["hlep"], 'error: unknown command "hlep"; did you mean "help"?'),

@@ -73,10 +73,47 @@ static void check_tls(const validation_t *v)
                            &gm_config_find_origin(v->config, &tls->cert_file)->place, "%s", warning.text);
 }
 
-static bool is_this_machine(const char *host)
+static const struct in6_addr any_ipv4 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+static const struct in6_addr loopback_ipv4 = {.s6_addr = {[10] = 0xff, [11] = 0xff, [12] = 127, [15] = 1}};
+
+/* What a host stands for before any resolver is asked, IPv4 as "::ffff:a.b.c.d". @return how many */
+static size_t list_addresses(const char *host, struct in6_addr list[2])
 {
-    return strcasecmp(host, "localhost") == 0 || strcmp(host, "127.0.0.1") == 0 || strcmp(host, "::1") == 0 ||
-           strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    list[0] = any_ipv4;
+    list[1] = in6addr_any;
+    if (host[0] == '\0') /* all addresses */
+        return 2;
+    if (inet_pton(AF_INET, host, &list[0].s6_addr[12]) == 1 || inet_pton(AF_INET6, host, &list[0]) == 1)
+        return 1;
+    list[0] = loopback_ipv4;
+    list[1] = in6addr_loopback;
+    return strcasecmp(host, "localhost") == 0 || strcasecmp(host, "localhost.") == 0 ? 2 : 0;
+}
+
+/* Does a connection to `to` arrive at a listener on `listen`? */
+static bool arrives(struct in6_addr to, const struct in6_addr *listen)
+{
+    if (IN6_ARE_ADDR_EQUAL(&to, &any_ipv4)) /* nobody can be there, the kernel takes the loopback address */
+        to = loopback_ipv4;
+    else if (IN6_IS_ADDR_UNSPECIFIED(&to))
+        to = in6addr_loopback;
+    if (IN6_ARE_ADDR_EQUAL(listen, &any_ipv4))
+        return IN6_IS_ADDR_V4MAPPED(&to) && to.s6_addr[12] == 127;
+    if (IN6_IS_ADDR_UNSPECIFIED(listen))
+        return IN6_IS_ADDR_LOOPBACK(&to);
+    return IN6_ARE_ADDR_EQUAL(&to, listen);
+}
+
+static bool leads_back(const char *backend, const char *listen_host)
+{
+    struct in6_addr to[2], listen[2];
+    size_t to_count = list_addresses(backend, to), listen_count = list_addresses(listen_host, listen);
+
+    for (size_t i = 0; i != to_count; ++i)
+        for (size_t j = 0; j != listen_count; ++j)
+            if (arrives(to[i], &listen[j]))
+                return true;
+    return strcasecmp(backend, listen_host) == 0;
 }
 
 /* A proxy that is its own backend sends the first request round and round until no socket is left. */
@@ -86,15 +123,14 @@ static void check_loop(const validation_t *v, const gm_backend_conf_t *backend, 
     const gm_origin_t *port;
     char address[300];
     gm_error_t err = {0};
-    bool same_host;
 
     if (backend->host == NULL || is_bad(v, &backend->host) || is_bad(v, &backend->port) ||
         is_bad(v, &proxy->listen_port) || is_bad(v, &proxy->listen_host))
         return;
-    same_host = proxy->listen_host[0] == '\0' ? is_this_machine(backend->host)
-                                              : strcasecmp(proxy->listen_host, backend->host) == 0;
-    if (!same_host || (backend->port != proxy->listen_port &&
-                       !(proxy->tls.present && backend->port == proxy->tls.listen_port)))
+    if (backend->port != proxy->listen_port &&
+        !(proxy->tls.present && backend->port == proxy->tls.listen_port))
+        return;
+    if (!leads_back(backend->host, proxy->listen_host))
         return;
     /* of two equal ports one is no default */
     port = gm_config_find_origin(v->config, backend->port == proxy->listen_port ? &proxy->listen_port

@@ -73,6 +73,72 @@ static void test_ports(void)
             "circle\n"));
 }
 
+static bool is_circle(const char *listen_host, const char *backend)
+{
+    gm_buffer_t yaml = {0};
+    config_text_t text;
+    bool found;
+
+    gm_buffer_printf(&yaml, "proxy: { listen_host: \"%s\", backend: { host: \"%s\", port: 8000 } }",
+                     listen_host, backend);
+    text = config_text_load(yaml.text);
+    found = text.printed.text != NULL && strstr(text.printed.text, "go round in a circle") != NULL;
+    if ((text.snapshot == NULL) != found)
+        note("%s: %s", yaml.text, text.printed.text != NULL ? text.printed.text : "nothing");
+    gm_buffer_dispose(&yaml);
+    config_text_dispose(&text);
+    return found;
+}
+
+/* One place has many names. */
+static void test_circles(void)
+{
+    static const char *const pairs[][2] = {
+        {"127.0.0.1", "localhost"},
+        {"127.0.0.1", "LOCALHOST"},
+        {"127.0.0.1", "localhost."},
+        {"127.0.0.1", "0.0.0.0"},
+        {"::1", "localhost"},
+        {"::1", "0:0::1"},
+        {"::1", "::"},
+        {"localhost", "127.0.0.1"},
+        {"localhost", "::1"},
+        {"localhost", "localhost"},
+        {"0.0.0.0", "localhost"},
+        {"0.0.0.0", "127.0.0.1"},
+        {"::", "::1"},
+        {"::", "localhost"},
+        {"", "localhost"},
+        {"", "127.0.0.2"},
+        {"", "0.0.0.0"},
+        {"", "::"},
+        {"", "::ffff:127.0.0.1"},
+        {"10.0.0.1", "10.0.0.1"},
+        {"2001:DB8::1", "2001:db8:0::1"},
+        {"Home", "hOME"},
+    };
+    static const char *const ways[][2] = {
+        {"10.0.0.1", "localhost"}, {"127.0.0.2", "localhost"}, {"127.0.0.1", "127.0.0.2"},
+        {"127.0.0.1", "::1"},      {"::1", "127.0.0.1"},       {"::", "127.0.0.1"},
+        {"0.0.0.0", "::1"},        {"127.0.0.1", "::"},        {"::1", "0.0.0.0"},
+        {"", "10.0.0.1"},          {"", "a.localhost"},        {"127.0.0.1", "localhost.example"},
+        {"home", "away"},
+    };
+
+    for (size_t i = 0; i != sizeof(pairs) / sizeof(pairs[0]); ++i)
+        if (!ok(is_circle(pairs[i][0], pairs[i][1])))
+            note("from %s to %s", pairs[i][0], pairs[i][1]);
+    for (size_t i = 0; i != sizeof(ways) / sizeof(ways[0]); ++i)
+        if (!ok(!is_circle(ways[i][0], ways[i][1])))
+            note("from %s to %s", ways[i][0], ways[i][1]);
+    ok(says("proxy: { listen_host: 127.0.0.1 }\nroutes: [{ backend: { host: localhost, port: 8000 } }]",
+            "2:46: error: the backend localhost:8000 is this proxy itself: requests would go round in a "
+            "circle\n"));
+    ok(says("proxy: { listen_host: \"::1\", tls: { cert_file: c, key_file: k, listen_port: 3000 } }",
+            "1:77: error: the backend localhost:3000 is this proxy itself: requests would go round in a "
+            "circle\n"));
+}
+
 static void test_tls(void)
 {
     ok(says("proxy: { tls: { cert_file: bad, key_file: /dev/null } }", "1:28: error: cannot be used\n"));
@@ -185,6 +251,7 @@ static void test_final_form(void)
 int main(void)
 {
     subtest("ports", test_ports);
+    subtest("circles", test_circles);
     subtest("TLS", test_tls);
     subtest("hosts", test_hosts);
     subtest("forms of hosts", test_host_forms);

@@ -201,6 +201,10 @@ def full_disk():
     is_((run.code, len(run.err)), (78, 1), "what is wrong with the configuration remains the exit code")
 
 
+def another(port):
+    return port + 1 if port < 65534 else port - 1
+
+
 def ports_in_use():
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
@@ -224,12 +228,36 @@ def ports_in_use():
     is_((run.code, run.err[0]), (1, "error: port %d is already in use (-port)" % port), "the demo's port")
     run = gomesh_run("demo", "-port", str(free_port()), "-backend-port", str(port))
     is_((run.code, run.err[0]), (1, "error: port %d is already in use (-backend-port)" % port), "the demo's backend port")
+    run = gomesh_run("proxy", "--from", "127.0.0.1:%d" % port, "--to", "[::1]:1")
+    is_((run.code, run.err[0]), (1, "error: port %d is already in use (--from)" % port), "the port of --from")
+    advice = '  Try "gomesh proxy --from 127.0.0.1:%d --to [::1]:1", or stop the program that has it: ss -ltnp \'sport = :%d\''
+    is_(run.err[1], advice % (another(port), port), "the advice keeps --to and the address of --from")
+    run = gomesh_run("proxy", "--from", ":%d" % port, "--to", "localhost:%d" % (port + 1))
+    like(run.err[1], r'--from :%d --to localhost:%d"' % (port + 2, port + 1), "and does not lead to a circle")
     first = Proxy(1)
     run = gomesh_run("-config", first.path)
     ok(run.code == 1 and "already in use (proxy.listen_port, " in run.err[0], "two proxies on one port are not shared")
     run = gomesh_run("proxy", "--from", "192.0.2.1:%d" % free_port(), "--to", "b:1")
     ok(run.code == 1 and "cannot be opened" in run.err[0], "an address that is not ours: " + run.err[0])
     taken.close()
+
+
+def advice_on_ports():
+    empty = os.path.join(temporary_folder(), "no-file")
+    os.makedirs(empty)
+    path = write_file("elsewhere.yaml", "proxy: { tls: { listen_port: %d, cert_file: %s, key_file: %s } }\n" % (free_port(), *certificate("advice")))
+    occupy = "import socket, subprocess, sys; s = socket.socket(); s.bind(('', int(sys.argv[1]))); s.listen(); sys.exit(subprocess.call(sys.argv[2:]))"
+    script = 'mount -t tmpfs none /etc; exec "$@"'
+    for taken_port, flags, wanted in (
+        (8000, ["-config", path], "  Set proxy.listen_port in %s, for example to 8001, or stop the program" % path),
+        (8000, [], '  Set proxy.listen_port in a configuration file, try "gomesh proxy --from :8001 --to localhost:3000",'),
+        (65535, ["proxy", "--from", ":65535", "--to", "b:1"], '  Try "gomesh proxy --from :65534 --to b:1", or stop'),
+        (65535, ["demo", "-port", "65535"], "  Choose another port with -port 65534, or stop"),
+        (2999, ["demo", "-port", "2999"], "  Choose another port with -port 3001, or stop"),
+    ):
+        run = Process(privately(script, sys.executable, "-c", occupy, str(taken_port), GOMESH, *flags), cwd=empty)
+        is_(run.wait(), 1, "exit code 1")
+        ok(any(line.startswith(wanted) for line in run.err), "advice: %s" % run.err[1:2])
 
 
 def demo():
@@ -445,6 +473,7 @@ subtest("mistakes", mistakes)
 subtest("schema and reference", pages)
 subtest("a full disk", full_disk)
 subtest("ports in use", ports_in_use)
+subtest("advice on ports in use", advice_on_ports)
 subtest("demo", demo)
 subtest("log formats", formats)
 subtest("log levels", levels)

@@ -66,8 +66,43 @@ static void raise_descriptor_limit(const gm_limits_conf_t *limits)
                (uint64_t)limit.rlim_cur, limits->max_connections);
 }
 
-/* Why it did not start, and the way out. */
-static int report_start_error(const gm_port_error_t *err, const char *source)
+/* A neighbour of the port that is taken, but not the one where the requests go or come from. */
+static unsigned another_port(unsigned port, const gm_proxy_conf_t *conf)
+{
+    int step = port < 65534 ? 1 : -1;
+    unsigned other = port + (unsigned)step;
+
+    if (conf != NULL && (other == conf->backend.port || other == conf->listen_port))
+        other += (unsigned)step;
+    return other;
+}
+
+/* @param conf  NULL = of the test backend alone */
+static void print_way_out(const gm_port_error_t *err, const char *source, const gm_proxy_conf_t *conf)
+{
+    unsigned other = another_port(err->port, conf);
+    char from[300] = "", to[300] = "";
+
+    if (conf != NULL) {
+        gm_text_format_hostport(from, sizeof(from), conf->listen_host, (uint16_t)other);
+        gm_text_format_hostport(to, sizeof(to), conf->backend.host, (uint16_t)conf->backend.port);
+    }
+    if (source != NULL && err->place != NULL)
+        fprintf(stderr, "  Choose another port there, or");
+    else if (source != NULL)
+        fprintf(stderr, "  Set %s in %s, for example to %u, or", err->key, source, other);
+    else if (strcmp(err->key, "--from") == 0)
+        fprintf(stderr, "  Try \"gomesh proxy --from %s --to %s\", or", from, to);
+    else if (err->key[0] == '-')
+        fprintf(stderr, "  Choose another port with %s %u, or", err->key, other);
+    else
+        fprintf(stderr, "  Set %s in a configuration file, try \"gomesh proxy --from %s --to %s\",\n  or",
+                err->key, from, to);
+    fprintf(stderr, " stop the program that has it: ss -ltnp 'sport = :%u'\n", err->port);
+}
+
+/* Why it did not start, and the way out. @param conf  NULL = of the test backend alone */
+static int report_start_error(const gm_port_error_t *err, const char *source, const gm_proxy_conf_t *conf)
 {
     gm_log_close();
     if (err->key == NULL || !err->in_use) {
@@ -78,19 +113,7 @@ static int report_start_error(const gm_port_error_t *err, const char *source)
     if (source != NULL && err->place != NULL)
         fprintf(stderr, ", %s:%d:%d", source, err->place->line, err->place->column);
     fprintf(stderr, ")\n");
-    if (source != NULL && err->place != NULL)
-        fprintf(stderr,
-                "  Choose another port there, or stop the program that has it: ss -ltnp 'sport = :%u'\n",
-                err->port);
-    else if (err->key[0] == '-')
-        fprintf(stderr,
-                "  Choose another port with %s %u, or stop the program that has it: ss -ltnp 'sport = :%u'\n",
-                err->key, err->port + 1u, err->port);
-    else
-        fprintf(stderr,
-                "  Set %s in a configuration file, try \"gomesh proxy --from :%u --to localhost:3000\",\n"
-                "  or stop the program that has it: ss -ltnp 'sport = :%u'\n",
-                err->key, err->port + 1u, err->port);
+    print_way_out(err, source, conf);
     return 1;
 }
 
@@ -125,8 +148,10 @@ int gm_serve_proxy(gm_snapshot_t *snapshot, const char *file, bool from_command_
 
     log_source(file, from_command_line);
     raise_descriptor_limit(&conf->limits);
-    if ((server = gm_server_start_proxy(snapshot, &err)) == NULL)
-        return report_start_error(&err, file);
+    if ((server = gm_server_start_proxy(snapshot, &err)) == NULL) {
+        err.key = err.key != NULL && from_command_line ? "--from" : err.key;
+        return report_start_error(&err, file, conf);
+    }
     log_start(snapshot);
     gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
     gm_run(&server, 1, conf->timeout.shutdown_timeout_ms);
@@ -162,7 +187,7 @@ int gm_serve_backend(const char *host, uint16_t port)
 
     open_log(false, GM_LOG_INFO);
     if ((server = start_backend(host, port, &err)) == NULL)
-        return report_start_error(&err, NULL);
+        return report_start_error(&err, NULL, NULL);
     log_backend_start(port);
     gm_run(&server, 1, 10000);
     gm_log_close();
@@ -179,13 +204,13 @@ int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_l
     if ((servers[1] = start_backend("localhost", (uint16_t)conf->backend.port, &err)) == NULL) {
         err.key = from_command_line || file == NULL ? "-backend-port" : "proxy.backend.port";
         err.place = gm_snapshot_place_of(snapshot, &conf->backend.port);
-        return report_start_error(&err, file);
+        return report_start_error(&err, file, conf);
     }
     if ((servers[0] = gm_server_start_proxy(snapshot, &err)) == NULL) {
         err.key = err.key != NULL && (from_command_line || file == NULL) ? "-port" : err.key;
         gm_server_drain(servers[1]);
         gm_server_destroy(servers[1]);
-        return report_start_error(&err, file);
+        return report_start_error(&err, file, conf);
     }
     log_backend_start((uint16_t)conf->backend.port);
     log_source(file, from_command_line);

@@ -284,6 +284,33 @@ def demo():
     is_(once(port, target="/health").text, "OK", "and uses it")
 
 
+def demo_with_a_file():
+    def start(text):
+        path = write_file("own-demo.yaml", text)
+        both = gomesh("demo", "-config", path)
+        both.wait_line(r"Press Ctrl\+C to stop")
+        both.stop()
+        return both, path
+
+    listen, listed = "proxy: { listen_port: %d, listen_host: \"%s\"", "routes:\n- { name: api, match: { path: { prefix: /api } }, backend: { host: b.example, port: 80 } }\n"
+    port, backend_port = free_port(), free_port()
+    both, path = start((listen + ", backend: { host: b.example, port: 80 } }\n") % (port, ""))
+    ok("[BACKEND] Not started: proxy.backend in %s is b.example:80, which is not localhost" % path in both.out, "a backend elsewhere: none is started, and it is said why")
+    is_((both.count("Starting test backend"), both.count("Try: curl")), (0, 0), "and no curl is promised")
+    both, path = start((listen + " }\n") % (port, "") + listed)
+    ok("[BACKEND] Not started: %s has routes, but no proxy.backend" % path in both.out, "no proxy.backend: the same")
+    is_((both.count("Starting test backend"), both.count("Try: curl")), (0, 0), "and no curl is promised")
+    both, path = start((listen + ", backend: { host: localhost, port: %d } }\n") % (port, "", backend_port) + listed)
+    ok("[INFO] Try a path that no route takes: /api/users goes to b.example:80" in both.out, "a route that takes the path of the curl")
+    is_((both.count("Starting test backend"), both.count("Try: curl")), (1, 0), "with the backend")
+    for listen_host, host in (("", "127.0.0.1"), ("0.0.0.0", "0.0.0.0"), ("127.0.0.2", "127.0.0.3"), ("localhost", "LocalHost")):
+        path = write_file("own-demo.yaml", (listen + ", backend: { host: %s, port: %d } }\n") % (port, listen_host, host, backend_port))
+        both = gomesh("demo", "-config", path)
+        url = both.wait_line(r"Try: curl (http://\S+)").group(1)
+        like(curl(url).stdout.decode(), "Hello from the backend service", "%s to %s: the curl works: %s" % (listen_host or "all", host, url))
+        both.stop()
+
+
 def on_terminal(*arguments):
     """Runs a gomesh with its stdout on a terminal until it has started; returns the lines."""
     leader, follower = pty.openpty()
@@ -475,6 +502,7 @@ subtest("a full disk", full_disk)
 subtest("ports in use", ports_in_use)
 subtest("advice on ports in use", advice_on_ports)
 subtest("demo", demo)
+subtest("demo with a configuration of one's own", demo_with_a_file)
 subtest("log formats", formats)
 subtest("log levels", levels)
 subtest("/etc/gomesh/proxy.yaml", system_wide)

@@ -4,6 +4,7 @@
  */
 #include "server/serve.h"
 
+#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,6 +16,7 @@
 
 #include "base/text.h"
 #include "config/yaml.h"
+#include "proxy/route.h"
 #include "server/run.h"
 #include "telemetry/log.h"
 #include "tls/context.h"
@@ -194,30 +196,101 @@ int gm_serve_backend(const char *host, uint16_t port)
     return 0;
 }
 
+static bool is_any_or_localhost(const char *host)
+{
+    static const char *const names[] = {"", "localhost", "localhost.", "0.0.0.0", "127.0.0.1", "::", "::1"};
+
+    for (size_t i = 0; i != GM_COUNT_OF(names); ++i)
+        if (strcasecmp(names[i], host) == 0)
+            return true;
+    return false;
+}
+
+/* Where a backend has to listen that requests for this host reach; NULL = not for a demo, as it is elsewhere.
+ */
+static const char *find_demo_host(const char *host)
+{
+    struct in_addr address;
+
+    if (is_any_or_localhost(host))
+        return "localhost";
+    return inet_pton(AF_INET, host, &address) == 1 && ntohl(address.s_addr) >> 24 == IN_LOOPBACKNET ? host
+                                                                                                    : NULL;
+}
+
+static void log_no_backend(const gm_backend_conf_t *backend, const char *file)
+{
+    char line[600], address[300];
+
+    gm_text_format_hostport(address, sizeof(address), backend->host, (uint16_t)backend->port);
+    if (backend->present)
+        snprintf(line, sizeof(line),
+                 "[BACKEND] Not started: proxy.backend in %.200s is %s, which is not localhost", file,
+                 address);
+    else
+        snprintf(line, sizeof(line), "[BACKEND] Not started: %.200s has routes, but no proxy.backend", file);
+    gm_log_plain(line);
+}
+
+/* A first request that the backend of the demo answers, if there is one. */
+static void log_try(const gm_snapshot_t *snapshot)
+{
+    static const char path[] = "/api/users";
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    size_t count;
+    const gm_snapshot_route_t *routes = gm_snapshot_routes(snapshot, &count), *route;
+    const gm_snapshot_cluster_t *cluster = gm_snapshot_clusters(snapshot, &(size_t){0});
+    const char *host = is_any_or_localhost(conf->listen_host) ? "localhost" : conf->listen_host;
+    char address[300];
+    gm_route_key_t key = {address, 0, path, sizeof(path) - 1};
+
+    gm_text_format_hostport(address, sizeof(address), host, (uint16_t)conf->listen_port);
+    key.host_length = (size_t)(strrchr(address, ':') - address);
+    if ((route = gm_route_find(routes, count, &key)) == NULL)
+        return; /* not with a proxy.backend, which takes the rest */
+    cluster += route->cluster;
+    if (cluster->port == conf->backend.port && find_demo_host(cluster->host) != NULL)
+        gm_log(GM_LOG_INFO, "Try: curl http://%s%s", address, path);
+    else
+        gm_log(GM_LOG_INFO, "Try a path that no route takes: %s goes to %s", path, cluster->authority);
+}
+
+/* The proxy has not started. */
+static int fail_demo(gm_port_error_t *err, gm_server_t *backend, const char *file, bool from_command_line,
+                     const gm_proxy_conf_t *conf)
+{
+    if (backend != NULL)
+        gm_server_drain(backend);
+    gm_server_destroy(backend);
+    err->key = err->key != NULL && (from_command_line || file == NULL) ? "-port" : err->key;
+    return report_start_error(err, file, conf);
+}
+
 int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_line)
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    const char *host = conf->backend.present ? find_demo_host(conf->backend.host) : NULL;
     gm_port_error_t err = {0};
-    gm_server_t *servers[2]; /* the proxy ends before its backend */
+    gm_server_t *servers[2] = {NULL}; /* the proxy ends before its backend */
 
     open_log(false, GM_LOG_INFO);
-    if ((servers[1] = start_backend("localhost", (uint16_t)conf->backend.port, &err)) == NULL) {
+    if (host != NULL && (servers[1] = start_backend(host, (uint16_t)conf->backend.port, &err)) == NULL) {
         err.key = from_command_line || file == NULL ? "-backend-port" : "proxy.backend.port";
         err.place = gm_snapshot_place_of(snapshot, &conf->backend.port);
         return report_start_error(&err, file, conf);
     }
-    if ((servers[0] = gm_server_start_proxy(snapshot, &err)) == NULL) {
-        err.key = err.key != NULL && (from_command_line || file == NULL) ? "-port" : err.key;
-        gm_server_drain(servers[1]);
-        gm_server_destroy(servers[1]);
-        return report_start_error(&err, file, conf);
-    }
-    log_backend_start((uint16_t)conf->backend.port);
+    if ((servers[0] = gm_server_start_proxy(snapshot, &err)) == NULL)
+        return fail_demo(&err, servers[1], file, from_command_line, conf);
+    if (host != NULL)
+        log_backend_start((uint16_t)conf->backend.port);
+    else
+        log_no_backend(&conf->backend, file);
     log_source(file, from_command_line);
     log_start(snapshot);
     gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
-    gm_log(GM_LOG_INFO, "Try: curl http://localhost:%" PRIu64 "/api/users", conf->listen_port);
-    gm_run(servers, 2, conf->timeout.shutdown_timeout_ms);
+    if (host != NULL)
+        log_try(snapshot);
+    gm_run(servers, host != NULL ? 2 : 1, conf->timeout.shutdown_timeout_ms);
     gm_log_close();
     return 0;
 }

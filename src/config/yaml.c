@@ -382,8 +382,14 @@ const gm_node_t *gm_tree_root(const gm_tree_t *self)
 
 bool gm_node_is_null(const gm_node_t *self)
 {
-    return self->kind == GM_NODE_SCALAR && !self->quoted &&
-           (self->text[0] == '\0' || strcmp(self->text, "~") == 0 || strcmp(self->text, "null") == 0);
+    static const char *const names[] = {"", "~", "null", "Null", "NULL"}; /* YAML 1.2, 10.3.2 */
+
+    if (self->kind != GM_NODE_SCALAR || self->quoted)
+        return false;
+    for (size_t i = 0; i != sizeof(names) / sizeof(names[0]); ++i)
+        if (strcmp(self->text, names[i]) == 0)
+            return true;
+    return false;
 }
 
 const char *gm_node_kind_name(const gm_node_t *self)

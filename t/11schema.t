@@ -110,8 +110,116 @@ def guessed_names():
         )
 
 
+ROUTE = "routes: [{ %s, backend: { host: b, port: 1 } }]\n"
+HOSTS = (
+    "a a.b a_b.c-d A.B. 1a 1-2 a.1b 127.0.0.1 '::1' 'fe80::1' true '${GM_UNSET:-a}' 'a-${GM_UNSET:-b}'",
+    "5 1.5 '5' 127.1 256.1.1.1 'a b' '-a' a- a..b .a 'a:80' 'http://a' größe null ~ '$${A}' '${1}' [a] {} '*'",
+)
+PATHS = (
+    "/ /a /a/b/ /a.b /... /.a /a;b=c '/a,b' '/a%2Fb' '/%C3%BC' //a '/${GM_UNSET:-a}' '/$${A}'",
+    "a 5 true '' null '/a b' '/a?b' '/a#b' '/ü' '/%2f' '/%zz' '/%' '/%41' '/%7E' '/%00' /a/../b /a/. /.. /./a [/a]",
+)
+TEXTS = (
+    "a 5 -1.5 true 'a b' größe 'null' '~' '${GM_UNSET:-a}' 2024-01-01",
+    "'' null ~ [] {}",
+)
+# what comes behind "%s", then values that parser and schema take, then those that both refuse
+VALUES = {
+    "proxy: { listen_port: %s }\n": (
+        "1 80 65535 '1' '80' '0080' '9999' '10000' '65535' '${GM_UNSET:-80}' '8${GM_UNSET:-0}'",
+        "0 65536 -1 80.5 '' '0' '65536' '70000' '99999' '100000' '-1' '80.0' ' 80' '80a' abc true null ~ [80] {} "
+        "'${' '$${A}'",
+    ),
+    "proxy: { workers: %s }\n": (
+        "1 256 auto '1' '2' '99' '100' '199' '249' '256' 'auto' '${GM_UNSET:-2}'",
+        "0 257 1.5 '0' '257' '260' '300' '1000' Auto '' true null",
+    ),
+    "proxy: { limits: { max_connections: %s } }\n": (
+        "1 10000 1000000 '7' '999999' '1000000' '${GM_UNSET:-7}'",
+        "0 1000001 '0' '1000001' '2000000' 10k 1.5 false ~",
+    ),
+    "proxy: { limits: { max_request_body: %s } }\n": (
+        "1 1024 1099511627776 '1' '0001' 1B 1b 10KB 10kb 64KiB 64kIb 10MB 128MiB 1GB 1024GiB 1TiB 1tib '1099511627776' "
+        "1099GB 1099511627KB '${GM_UNSET:-1MB}' '${GM_UNSET:-1}MB'",
+        "0 -1 1.5 1099511627777 '' '0' 0MB 1TB 10M 10K 1.5MiB '10 MB' 2TiB 1025GiB 1100GB 1099511628KB "
+        "'1099511627777' MB many true null [1]",
+    ),
+    "proxy: { timeout: { read_timeout: %s } }\n": (
+        "1ms 1s 30s 1m30s 1h 24h 24.0h 23.9h 1440m 86400s 86400000ms 1.5s 1.s .5s 0.5s 00.50s 01s 100us 1ns 0.1ns "
+        "5µs 5μs 1h0m0s 0h1s 1.5h30m .5m.5s 23h59m60s '${GM_UNSET:-1s}' '${GM_UNSET:-1}s'",
+        "0 30 1.5 0s 0ms 0.0h 0h0m 0ns '' '30' -5s +5s 30sec 2d soon '30 s' .s . s 1..5s 1.5.5s 25h 24.5h 1441m 86401s "
+        "86400001ms 99999999999h 1m30 ms5 true null [1s]",
+    ),
+    "proxy: { timeout: { request_timeout: %s } }\n": ("0s 0ms 0.0h 0h0m 0ns .0s 0.s 1s 24h", "0 25h s '' ~"),
+    "log: { level: %s }\n": ("debug info warn error 'info' '${GM_UNSET:-info}'", "INFO inf 5 true '' null [info]"),
+    "log: { format: %s }\n": ("auto text json", "xml 1 false null"),
+    "proxy: { listen_host: %s }\n": (HOSTS[0] + " '' 0.0.0.0 '::'", HOSTS[1]),
+    "proxy: { backend: { host: %s } }\n": (HOSTS[0], HOSTS[1] + " ''"),
+    "proxy: { backend: { port: %s } }\n": ("1 '1' '65535'", "0 '0' '65536' null"),
+    ROUTE % "name: %s": TEXTS,
+    ROUTE % "match: { host: %s }": (HOSTS[0] + " '*.a' '*.a.b' '[::1]'", HOSTS[1] + " '' '*.' '*.*.a' 'a.*' '[a]'"),
+    ROUTE % "match: { path: { prefix: %s } }": PATHS,
+    ROUTE % "match: { path: { exact: %s } }": PATHS,
+    "routes: [{ backend: { host: b, port: %s } }]\n": ("1 '1' '65535'", "0 '0' '65536' null"),
+    "routes: [{ backend: { host: %s, port: 1 } }]\n": (HOSTS[0], HOSTS[1] + " ''"),
+    "routes: [{ backend: %s }]\n": ("{host:·a,·port:·1}", "null ~ '' {} [] 5 {host:·a} {port:·1}"),
+    "routes: %s\n": ("null ~ []", "{} 5 yes [null] [5] [a] [[]] [{}] [{backend:·null}] [{name:·a}]"),
+    "routes: [{ match: %s, backend: { host: b, port: 1 } }]\n": ("null {} {path:·null} {host:·a}", "5 [] '' {a:·1}"),
+    "proxy: %s\n": ("null ~ {}", "5 [] a '' true"),
+    "proxy: { tls: %s }\n": ("null", "{} [] true 5 {cert_file:·a} {key_file:·a}"),
+    "proxy: { timeout: %s }\n": ("null {}", "30s 5 []"),
+    "log: %s\n": ("null {}", "debug 5 []"),
+    "x-a: %s\n": ("1 null [] {} a {a:·1}", ""),
+}
+TLS = "proxy: { tls: { cert_file: table.crt, key_file: table.key, %s: %s } }\n"
+
+
+def agree(schema, yaml, valid, what):
+    run = gomesh_run("-t", "-config", write_file("table.yaml", yaml))
+    wrong = list(problems(schema, read_yaml(yaml)))
+    is_((run.code, "refused" if wrong else "taken"), (0, "taken") if valid else (78, "refused"), what)
+
+
+def values():
+    schema = json.loads("\n".join(gomesh_run("schema").out))
+    certificate("table")
+    tables = dict(VALUES)
+    tables[TLS % ("min_version", "%s")] = ("1.2 1.3 '1.2' '${GM_UNSET:-1.3}'", "1.1 1 2 1.25 '1' '1.25' TLS1.2 true null")
+    tables[TLS % ("listen_port", "%s")] = ("1 '8444'", "0 '65536' null")
+    for yaml, groups in tables.items():
+        for valid, group in zip((True, False), groups):
+            for value in re.findall(r"'[^']*'|\S+", group):
+                value = value.replace("·", " ")
+                agree(schema, yaml % value, valid, ("" if valid else "not ") + (yaml % value).strip())
+
+
+def defaults():
+    def visit(part, place):
+        for name, below in part.get("properties", {}).items():
+            if "default" in below:
+                found[place + name] = below["default"]
+                is_(list(problems(below, below["default"])), [], "%s%s: its default conforms" % (place, name))
+            visit(below, place + name + ".")
+
+    found = {}
+    visit(json.loads("\n".join(gomesh_run("schema").out)), "")
+    for key, value in (
+        ("proxy.listen_port", 8000),
+        ("proxy.backend.port", 3000),
+        ("proxy.limits.max_connections", 10000),
+        ("proxy.workers", "auto"),
+        ("proxy.limits.max_request_body", "128MiB"),
+        ("proxy.timeout.request_timeout", "0s"),
+        ("proxy.tls.min_version", "1.2"),
+        ("proxy.listen_host", ""),
+    ):
+        is_(found.get(key), value, "the default of %s is %r" % (key, value))
+
+
 subtest("schema, reference and dump", same_options)
 subtest("the files we ship", shipped_files)
 subtest("the manual", the_manual)
 subtest("names that are only guessed", guessed_names)
+subtest("values that parser and schema take or refuse", values)
+subtest("defaults", defaults)
 done()

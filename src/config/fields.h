@@ -25,7 +25,12 @@ typedef enum gm_field_type {
     GM_FIELD_LISTEN /* shorthand "host:port" for listen_host and listen_port, offset of each in `shorthand` */
 } gm_field_type_t;
 
-enum { GM_FIELD_REQUIRED = 1, GM_FIELD_GUESSED = 2 /* a shorthand people guess: not documented */ };
+enum {
+    GM_FIELD_REQUIRED = 1,
+    GM_FIELD_GUESSED = 2,  /* a shorthand people guess: not documented */
+    GM_FIELD_WILDCARD = 4, /* a text: the host of requests, for config/validate and the JSON schema */
+    GM_FIELD_PATH = 8      /* a text: the path of requests, likewise */
+};
 
 typedef struct gm_section gm_section_t;
 

@@ -4,26 +4,127 @@
  */
 #include "config/render.h"
 
+#include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json_writer.h"
 #include "base/text.h"
 #include "config/schema.h"
 
-/* What a value may look like; "${VAR}" is always allowed. */
-static const char *pattern_of(const gm_field_t *field)
+/* Patterns are what ECMA 262, Python and POSIX all read alike. "$${" is no variable. */
+#define VARIABLE "(^|[^$])\\$\\{[A-Za-z_][A-Za-z0-9_]*(:-[^}]*)?\\}"
+#define OCTET "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+#define IPV4 OCTET "(\\." OCTET "){3}"
+#define IPV6 "[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*"
+/* names; the last label is no number */
+#define REST "([A-Za-z0-9_-]*[A-Za-z0-9_])?"
+#define NAME "([A-Za-z0-9_]" REST "\\.)*([0-9]*[A-Za-z_]" REST "|[0-9]+-[A-Za-z0-9_-]*[A-Za-z0-9_])\\.?"
+#define PATH_CHARS "^/([!\"$&->@-~]|%[0-9A-F]{2})*$"
+#define NO_PATH "/\\.\\.?(/|$)|%(00|2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])" /* not canonical */
+#define DECIMAL "([0-9]+(\\.[0-9]*)?|\\.[0-9]+)"
+#define ZERO "^[^1-9]*$"
+
+typedef struct unit {
+    const char *pattern;
+    uint64_t scale;
+} unit_t;
+
+/* clang-format off */
+static const unit_t duration_units[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
+static const unit_t size_units[] = {
+    {"[bB]?", 1}, {"[kK][bB]", 1000}, {"[mM][bB]", 1000 * 1000}, {"[gG][bB]", 1000 * 1000 * 1000},
+    {"[kK][iI][bB]", 1 << 10}, {"[mM][iI][bB]", 1 << 20}, {"[gG][iI][bB]", 1 << 30},
+    {"[tT][iI][bB]", (uint64_t)1 << 40}};
+/* clang-format on */
+
+/* The whole numbers from min to max, block by block: 1..255 is "0*([1-9][0-9]{0,1}|1[0-9]{2}|2[0-4][0-9]|…)".
+ */
+static void append_range(gm_buffer_t *out, uint64_t min, uint64_t max)
+{
+    gm_buffer_append_text(out, "0*(");
+    for (const char *bar = ""; min <= max; bar = "|") {
+        uint64_t block = 1, first, last;
+        unsigned digits = 0, most;
+        while (min != 0 && min % (block * 10) == 0 && min + block * 10 - 1 <= max)
+            block *= 10, ++digits;
+        first = last = min / block % 10;
+        while (last < 9 && min + (last - first + 2) * block - 1 <= max)
+            ++last;
+        gm_buffer_append_text(out, bar);
+        if (min / block >= 10)
+            gm_buffer_printf(out, "%" PRIu64, min / block / 10);
+        gm_buffer_printf(out, first == last ? "%" PRIu64 : "[%" PRIu64 "-%" PRIu64 "]", first, last);
+        most = digits;
+        min += (last - first + 1) * block;
+        for (; last == 9 && min == block * 10 && min * 10 - 1 <= max; ++most) /* all of one more digit */
+            min *= 10, block *= 10;
+        if (most != digits)
+            gm_buffer_printf(out, "[0-9]{%u,%u}", digits, most);
+        else if (digits != 0)
+            gm_buffer_printf(out, digits == 1 ? "[0-9]" : "[0-9]{%u}", digits);
+    }
+    gm_buffer_append_char(out, ')');
+}
+
+/* A sum may be above the maximum: only the parser adds up. */
+static void append_durations(gm_buffer_t *out, const gm_field_t *field)
+{
+    gm_buffer_append_text(out, "^(");
+    for (size_t i = 0; i != sizeof(duration_units) / sizeof(duration_units[0]); ++i) {
+        uint64_t whole = field->max / duration_units[i].scale;
+        gm_buffer_append_text(out, "(");
+        if (field->max % duration_units[i].scale == 0)
+            gm_buffer_printf(out, "0*%" PRIu64 "(\\.0*)?|", whole--);
+        append_range(out, 0, whole);
+        gm_buffer_printf(out, "(\\.[0-9]*)?|\\.[0-9]+)%s|", duration_units[i].pattern);
+    }
+    gm_buffer_append_text(out, DECIMAL "(ns|us|µs|μs)|(" DECIMAL "(ns|us|µs|μs|ms|s|m|h)){2,})$");
+}
+
+static void append_sizes(gm_buffer_t *out, const gm_field_t *field)
+{
+    const char *bar = "^(";
+
+    for (size_t i = 0; i != sizeof(size_units) / sizeof(size_units[0]); ++i) {
+        uint64_t scale = size_units[i].scale, least = field->min / scale + (field->min % scale != 0);
+        if (least > field->max / scale)
+            continue;
+        gm_buffer_append_text(out, bar);
+        append_range(out, least, field->max / scale);
+        gm_buffer_append_text(out, size_units[i].pattern);
+        bar = "|";
+    }
+    gm_buffer_append_text(out, ")$");
+}
+
+/* What a value looks like as text, but for the choices. */
+static void append_pattern(gm_buffer_t *out, const gm_field_t *field)
 {
     switch (field->type) {
     case GM_FIELD_DURATION:
-        return "^(([0-9]*\\.?[0-9]+(ns|us|µs|ms|s|m|h))+|.*\\$\\{.*\\}.*)$";
+        append_durations(out, field);
+        return;
     case GM_FIELD_SIZE:
-        return "^([0-9]+(([KMGkmg][iI]?|[Tt][iI])?[bB])?|.*\\$\\{.*\\}.*)$";
+        append_sizes(out, field);
+        return;
+    case GM_FIELD_HOST:
+        gm_buffer_append_text(out, "^(" NAME "|" IPV4 "|" IPV6);
+        gm_buffer_append_text(out, field->fallback != NULL && field->fallback[0] == '\0' ? "|)$" : ")$");
+        return;
+    case GM_FIELD_TEXT:
+        gm_buffer_append_text(out, field->flags & GM_FIELD_PATH ? PATH_CHARS
+                                                                : "^((\\*\\.)?" NAME "|(\\*\\.)?" IPV4
+                                                                  "|" IPV6 "|\\[" IPV6 "\\])$");
+        return;
     default:
-        return "\\$\\{.*\\}";
+        gm_buffer_append_char(out, '^');
+        append_range(out, field->min, field->max);
+        gm_buffer_append_char(out, '$');
     }
 }
 
-static void render_object(const gm_section_t *section, gm_json_t *json);
+static void render_object(const gm_section_t *section, bool or_null, gm_json_t *json);
 
 static void open_alternative(gm_json_t *json, const char *type)
 {
@@ -32,90 +133,132 @@ static void open_alternative(gm_json_t *json, const char *type)
     gm_json_string(json, type);
 }
 
-static void render_variable(const gm_field_t *field, gm_json_t *json)
+static void render_types(gm_json_t *json, const char *const *types)
 {
+    gm_json_key(json, "type");
+    gm_json_open(json, '[');
+    for (; *types != NULL; ++types)
+        gm_json_string(json, *types);
+    gm_json_close(json, ']');
+}
+
+static void render_pattern(const gm_field_t *field, gm_json_t *json)
+{
+    const char *no = field->type == GM_FIELD_DURATION && field->min != 0 ? ZERO
+                     : field->flags & GM_FIELD_PATH                      ? NO_PATH
+                                                                         : NULL;
+    gm_buffer_t pattern = {0};
+
     open_alternative(json, "string");
     gm_json_key(json, "pattern");
-    gm_json_string(json, pattern_of(field));
+    append_pattern(&pattern, field);
+    gm_json_string(json, pattern.text);
+    gm_buffer_dispose(&pattern);
+    if (no != NULL) {
+        gm_json_key(json, "not");
+        gm_json_open(json, '{');
+        gm_json_key(json, "pattern");
+        gm_json_string(json, no);
+        gm_json_close(json, '}');
+    }
     gm_json_close(json, '}');
 }
 
-/* A number, or text with a variable in it. */
-static void render_number(const gm_field_t *field, gm_json_t *json)
+/* "1.2" is a number where nobody wrote the quotes. */
+static void render_choices(const gm_field_t *field, gm_json_t *json)
 {
-    gm_json_key(json, "anyOf");
+    gm_json_open(json, '{');
+    gm_json_key(json, "enum");
     gm_json_open(json, '[');
+    for (const char *const *choice = field->choices; *choice != NULL; ++choice) {
+        size_t whole = strspn(*choice, "0123456789");
+        gm_json_string(json, *choice);
+        if (whole == 0 || (*choice)[whole + strspn(*choice + whole, ".0123456789")] != '\0')
+            continue;
+        gm_json_integer(json, strtoll(*choice, NULL, 10));
+        gm_buffer_append_text(json->out, *choice + whole); /* the fraction */
+    }
+    gm_json_close(json, ']');
+    gm_json_close(json, '}');
+}
+
+static void render_integer(const gm_field_t *field, gm_json_t *json)
+{
     open_alternative(json, "integer");
     gm_json_key(json, "minimum");
     gm_json_integer(json, (int64_t)field->min);
     gm_json_key(json, "maximum");
     gm_json_integer(json, (int64_t)field->max);
     gm_json_close(json, '}');
+}
+
+static bool has_form(const gm_field_t *field)
+{
+    return (field->type != GM_FIELD_TEXT && field->type != GM_FIELD_FILE) ||
+           field->flags & (GM_FIELD_PATH | GM_FIELD_WILDCARD);
+}
+
+/* The forms of one value, as what YAML takes it for; each may come from a variable. */
+static void render_alternatives(const gm_field_t *field, gm_json_t *json)
+{
+    gm_json_key(json, "anyOf");
+    gm_json_open(json, '[');
+    if (field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_SIZE && field->type != GM_FIELD_DURATION)
+        render_integer(field, json);
     if (field->type == GM_FIELD_AUTO) {
         gm_json_open(json, '{');
         gm_json_key(json, "const");
         gm_json_string(json, "auto");
         gm_json_close(json, '}');
     }
-    render_variable(field, json);
-    gm_json_close(json, ']');
-}
-
-static void render_choices(const gm_field_t *field, gm_json_t *json)
-{
-    gm_json_key(json, "anyOf");
-    gm_json_open(json, '[');
-    gm_json_open(json, '{');
-    gm_json_key(json, "enum");
-    gm_json_open(json, '[');
-    for (const char *const *choice = field->choices; *choice != NULL; ++choice)
-        gm_json_string(json, *choice);
-    gm_json_close(json, ']');
+    if (field->type == GM_FIELD_CHOICE)
+        render_choices(field, json);
+    else
+        render_pattern(field, json);
+    if (field->type == GM_FIELD_HOST || field->flags & GM_FIELD_WILDCARD) { /* a host may be called "true" */
+        open_alternative(json, "boolean");
+        gm_json_close(json, '}');
+    }
+    open_alternative(json, "string");
+    gm_json_key(json, "pattern");
+    gm_json_string(json, VARIABLE);
     gm_json_close(json, '}');
-    render_variable(field, json);
     gm_json_close(json, ']');
 }
 
 static void render_type(const gm_field_t *field, gm_json_t *json)
 {
-    switch (field->type) {
-    case GM_FIELD_SECTION:
-        render_object(field->section, json);
-        return;
-    case GM_FIELD_LIST:
-        gm_json_key(json, "type");
-        gm_json_open(json, '[');
-        gm_json_string(json, "array");
-        gm_json_string(json, "null");
-        gm_json_close(json, ']');
+    static const char *const list_types[] = {"array", "null", NULL};
+    static const char *const text_types[] = {"string", "number", "boolean", NULL};
+
+    if (field->type == GM_FIELD_SECTION) {
+        render_object(field->section, !(field->flags & GM_FIELD_REQUIRED), json);
+    } else if (field->type == GM_FIELD_LIST) {
+        render_types(json, list_types);
         gm_json_key(json, "items");
         gm_json_open(json, '{');
-        render_object(field->section, json);
+        render_object(field->section, false, json);
         gm_json_close(json, '}');
-        return;
-    case GM_FIELD_CHOICE:
-        render_choices(field, json);
-        return;
-    case GM_FIELD_PORT:
-    case GM_FIELD_COUNT:
-    case GM_FIELD_AUTO:
-        render_number(field, json);
-        return;
-    default:
-        gm_json_key(json, "type");
-        if (field->type == GM_FIELD_SIZE) {
-            gm_json_open(json, '[');
-            gm_json_string(json, "string");
-            gm_json_string(json, "integer");
-            gm_json_close(json, ']');
-        } else {
-            gm_json_string(json, "string");
-        }
-        if (field->type == GM_FIELD_SIZE || field->type == GM_FIELD_DURATION) {
-            gm_json_key(json, "pattern");
-            gm_json_string(json, pattern_of(field));
-        }
+    } else if (has_form(field)) {
+        render_alternatives(field, json);
+    } else {
+        render_types(json, text_types);
+        gm_json_key(json, "minLength");
+        gm_json_integer(json, 1);
     }
+}
+
+static void render_default(const gm_field_t *field, gm_json_t *json)
+{
+    bool is_number = field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_AUTO;
+
+    if (field->fallback == NULL)
+        return;
+    gm_json_key(json, "default");
+    if (is_number && field->fallback[strspn(field->fallback, "0123456789")] == '\0')
+        gm_json_integer(json, strtoll(field->fallback, NULL, 10));
+    else
+        gm_json_string(json, field->fallback);
 }
 
 static void render_required(const gm_section_t *section, gm_json_t *json)
@@ -136,13 +279,16 @@ static void render_required(const gm_section_t *section, gm_json_t *json)
         gm_json_close(json, ']');
 }
 
-static void render_object(const gm_section_t *section, gm_json_t *json)
+static void render_object(const gm_section_t *section, bool or_null, gm_json_t *json)
 {
-    gm_json_key(json, "type");
-    gm_json_open(json, '[');
-    gm_json_string(json, "object");
-    gm_json_string(json, "null");
-    gm_json_close(json, ']');
+    static const char *const types[] = {"object", "null", NULL};
+
+    if (or_null) {
+        render_types(json, types);
+    } else {
+        gm_json_key(json, "type");
+        gm_json_string(json, "object");
+    }
     gm_json_key(json, "additionalProperties");
     gm_json_boolean(json, false);
     render_required(section, json);
@@ -155,10 +301,7 @@ static void render_object(const gm_section_t *section, gm_json_t *json)
         gm_json_open(json, '{');
         gm_json_key(json, "description");
         gm_json_string(json, field->help);
-        if (field->fallback != NULL) {
-            gm_json_key(json, "default");
-            gm_json_string(json, field->fallback);
-        }
+        render_default(field, json);
         render_type(field, json);
         gm_json_close(json, '}');
     }
@@ -180,7 +323,7 @@ void gm_render_json_schema(gm_buffer_t *out)
     gm_json_open(&json, '{');
     gm_json_close(&json, '}');
     gm_json_close(&json, '}');
-    render_object(&gm_config_section, &json);
+    render_object(&gm_config_section, true, &json);
     gm_json_close(&json, '}');
     gm_buffer_append_char(out, '\n');
 }

@@ -84,14 +84,14 @@ static const gm_field_t proxy_fields[] = {
 static const gm_section_t proxy_section = {"proxy", proxy_fields, sizeof(gm_proxy_conf_t), -1, -1, NOT_A_HOSTPORT};
 
 static const gm_field_t path_fields[] = {
-    {"prefix", GM_FIELD_TEXT, AT(gm_path_conf_t, prefix), NULL, 0, 0, NULL, NULL, 0, NULL,
+    {"prefix", GM_FIELD_TEXT, AT(gm_path_conf_t, prefix), NULL, 0, 0, NULL, NULL, GM_FIELD_PATH, NULL,
      "whole segments: /users matches /users and /users/7, not /users2"},
-    {"exact", GM_FIELD_TEXT, AT(gm_path_conf_t, exact), NULL, 0, 0, NULL, NULL, 0, NULL, "this path and no other"},
+    {"exact", GM_FIELD_TEXT, AT(gm_path_conf_t, exact), NULL, 0, 0, NULL, NULL, GM_FIELD_PATH, NULL, "this path and no other"},
     {0}};
 static const gm_section_t path_section = {"match.path", path_fields, sizeof(gm_path_conf_t), -1, -1, NOT_A_HOSTPORT};
 
 static const gm_field_t match_fields[] = {
-    {"host", GM_FIELD_TEXT, AT(gm_match_conf_t, host), NULL, 0, 0, NULL, NULL, 0, NULL,
+    {"host", GM_FIELD_TEXT, AT(gm_match_conf_t, host), NULL, 0, 0, NULL, NULL, GM_FIELD_WILDCARD, NULL,
      "api.example.com, or *.example.com for every name below it; absent = any"},
     {"path", GM_FIELD_SECTION, AT(gm_match_conf_t, path), NULL, 0, 0, NULL, &path_section, 0, NULL,
      "prefix or exact; absent = every path"},

@@ -152,20 +152,52 @@ static bool lists(const gm_node_t *list, const char *text)
     return false;
 }
 
-/* Whether the row's own default is what the pattern asks for. */
-static bool fits(const gm_node_t *pattern, const char *fallback)
+static bool is_like(const char *pattern, const char *text)
 {
     regex_t regex;
     bool found;
 
-    if (pattern == NULL || fallback == NULL)
-        return true;
-    if (regcomp(&regex, pattern->text, REG_EXTENDED | REG_NOSUB) != 0)
+    if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB) != 0)
         return false;
-    found = regexec(&regex, fallback, 0, NULL, 0) == 0 && regexec(&regex, "none", 0, NULL, 0) != 0 &&
-            regexec(&regex, "${ANY}", 0, NULL, 0) == 0;
+    found = regexec(&regex, text, 0, NULL, 0) == 0;
     regfree(&regex);
     return found;
+}
+
+/* Whether one of the alternatives takes this text. */
+static bool takes(const gm_node_t *alternatives, const char *text)
+{
+    for (size_t i = 0; i != alternatives->items.size; ++i) {
+        const gm_node_t *one = alternatives->items.items[i], *pattern = value_of(one, "pattern");
+        if (lists(value_of(one, "enum"), text) || is_text(value_of(one, "const"), text) ||
+            (pattern != NULL && is_like(pattern->text, text)))
+            return true;
+    }
+    return false;
+}
+
+/* Whether the row's own default is what the schema asks for. */
+static bool fits(const gm_node_t *alternatives, const char *fallback)
+{
+    return alternatives == NULL || (!takes(alternatives, "no ne") && takes(alternatives, "${ANY}") &&
+                                    takes(alternatives, "a${ANY:-b}c") && !takes(alternatives, "$${ANY}") &&
+                                    (fallback == NULL || takes(alternatives, fallback)));
+}
+
+/* A number stands there as one. */
+static bool is_default(const gm_field_t *field, const gm_node_t *node)
+{
+    bool is_digits =
+        node != NULL && node->text[0] != '\0' && node->text[strspn(node->text, "0123456789")] == '\0';
+
+    return is_text(node, field->fallback) && (node == NULL || node->quoted != is_digits);
+}
+
+/* What is required is not null, and neither is an item of a list. */
+static bool may_be_null(const gm_node_t *object)
+{
+    const gm_node_t *type = value_of(object, "type");
+    return !is_text(type, "object") && lists(type, "object") && lists(type, "null");
 }
 
 static void check_object(const gm_section_t *section, const gm_node_t *object)
@@ -179,13 +211,16 @@ static void check_object(const gm_section_t *section, const gm_node_t *object)
             continue;
         ++named;
         expect(is_text(value_of(property, "description"), field->help), section, field, "its description");
-        expect(is_text(value_of(property, "default"), field->fallback), section, field, "its default");
+        expect(is_default(field, value_of(property, "default")), section, field, "its default");
         expect(lists(value_of(object, "required"), field->name) == ((field->flags & GM_FIELD_REQUIRED) != 0),
                section, field, "whether it is required");
-        expect(fits(value_of(property, "pattern"), field->fallback), section, field, "its pattern");
-        if (field->section != NULL)
-            check_object(field->section,
-                         field->type == GM_FIELD_LIST ? value_of(property, "items") : property);
+        expect(fits(value_of(property, "anyOf"), field->fallback), section, field, "its forms");
+        if (field->section == NULL)
+            continue;
+        expect(field->type == GM_FIELD_LIST ? !may_be_null(value_of(property, "items"))
+                                            : may_be_null(property) == !(field->flags & GM_FIELD_REQUIRED),
+               section, field, "whether it may be null");
+        check_object(field->section, field->type == GM_FIELD_LIST ? value_of(property, "items") : property);
     }
     rows += named;
     expect(properties != NULL && properties->pairs.size == named, section, section->fields, "nothing else");

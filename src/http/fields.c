@@ -31,6 +31,49 @@ static const name_t guarded[] = {
     NAME("keep-alive"),        NAME("proxy-connection"),  NAME("x-trace-id"),
 };
 
+/* what must be known before the body: framing, routing, who may do what, caching, how to read the body */
+static const name_t not_trailers[] = {
+    NAME("host"),
+    NAME("content-length"),
+    NAME("content-encoding"),
+    NAME("content-type"),
+    NAME("content-range"),
+    NAME("content-location"),
+    NAME("authorization"),
+    NAME("proxy-authorization"),
+    NAME("proxy-authenticate"),
+    NAME("www-authenticate"),
+    NAME("authentication-info"),
+    NAME("proxy-authentication-info"),
+    NAME("cookie"),
+    NAME("set-cookie"),
+    NAME("expect"),
+    NAME("max-forwards"),
+    NAME("range"),
+    NAME("if-match"),
+    NAME("if-none-match"),
+    NAME("if-modified-since"),
+    NAME("if-unmodified-since"),
+    NAME("if-range"),
+    NAME("cache-control"),
+    NAME("pragma"),
+    NAME("age"),
+    NAME("date"),
+    NAME("expires"),
+    NAME("vary"),
+    NAME("warning"),
+    NAME("location"),
+    NAME("retry-after"),
+    NAME("forwarded"),
+    NAME("via"),
+    NAME("x-forwarded-for"),
+    NAME("x-forwarded-proto"),
+    NAME("x-forwarded-host"),
+    NAME("x-forwarded-by"),
+    NAME("x-real-ip"),
+    NAME("x-trace-id"),
+};
+
 bool gm_fields_is_hop_by_hop(const char *name, size_t length)
 {
     for (size_t i = 0; i != GM_COUNT_OF(hop_by_hop); ++i)
@@ -55,6 +98,16 @@ bool gm_fields_connection_names(const char *value, size_t value_length, const ch
         value = stop + 1;
     }
     return false;
+}
+
+bool gm_fields_may_be_trailer(const char *name, size_t length)
+{
+    if (gm_fields_is_hop_by_hop(name, length) || gm_fields_is_underscore_twin(name, length))
+        return false;
+    for (size_t i = 0; i != GM_COUNT_OF(not_trailers); ++i)
+        if (length == not_trailers[i].length && memcmp(name, not_trailers[i].text, length) == 0)
+            return false;
+    return true;
 }
 
 static bool is_twin(const char *name, const name_t *of)

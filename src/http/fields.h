@@ -1,4 +1,4 @@
-/* fields: which header fields belong to one connection only */
+/* fields: which header fields are passed on, and which are not */
 #ifndef GM_HTTP_FIELDS_H
 #define GM_HTTP_FIELDS_H
 
@@ -20,5 +20,11 @@ bool gm_fields_connection_names(const char *value, size_t value_length, const ch
  * @param name in lower case
  */
 bool gm_fields_is_underscore_twin(const char *name, size_t length);
+
+/**
+ * Whether a trailer section may carry the field: not what is needed before the body, decides who may do what,
+ * or belongs to one connection (RFC 9110, 6.5.1). @param name in lower case
+ */
+bool gm_fields_may_be_trailer(const char *name, size_t length);
 
 #endif

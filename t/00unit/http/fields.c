@@ -57,10 +57,29 @@ static void test_twins(void)
     ok(!is_twin("_"));
 }
 
+static bool may_be_trailer(const char *name)
+{
+    return gm_fields_may_be_trailer(name, strlen(name));
+}
+
+static void test_trailers(void)
+{
+    ok(may_be_trailer("grpc-status"));
+    ok(may_be_trailer("digest"));
+    ok(!may_be_trailer("host"));
+    ok(!may_be_trailer("content-length"));
+    ok(!may_be_trailer("content_length"));
+    ok(!may_be_trailer("transfer-encoding"));
+    ok(!may_be_trailer("connection"));
+    ok(!may_be_trailer("authorization"));
+    ok(!may_be_trailer("x-forwarded-for"));
+}
+
 int main(void)
 {
     subtest("hop by hop", test_hop_by_hop);
     subtest("Connection", test_connection);
     subtest("underscore twins", test_twins);
+    subtest("trailers", test_trailers);
     return done_testing();
 }

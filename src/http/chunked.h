@@ -11,8 +11,8 @@
 typedef struct gm_chunked {
     unsigned state; /* private */
     unsigned digits;
-    uint64_t left;   /* of the current chunk */
-    size_t overhead; /* bytes of extensions and of the trailer section, which are bounded */
+    uint64_t left;        /* of the current chunk */
+    size_t overhead;      /* bytes of extensions and of the trailer section, which are bounded */
     gm_buffer_t trailers; /* owned: the raw trailer section, for gm_head_parse_trailers; empty = none */
 } gm_chunked_t;
 

@@ -19,10 +19,16 @@ typedef struct name {
         text, sizeof(text) - 1                                                                               \
     }
 
-static const name_t hop_by_hop[] = {
-    NAME("connection"),        NAME("keep-alive"), NAME("proxy-connection"), NAME("te"),
-    NAME("transfer-encoding"), NAME("upgrade"),    NAME("trailer"),          NAME("http2-settings"),
-};
+/* clang-format off */
+#define HOP_BY_HOP(X) \
+    X("connection") X("keep-alive") X("proxy-connection") X("te") X("transfer-encoding") X("upgrade") \
+    X("trailer") X("http2-settings")
+#define ROW(text) NAME(text),
+#define LENGTH_BIT(text) | 1u << (sizeof(text) - 1)
+/* clang-format on */
+
+static const name_t hop_by_hop[] = {HOP_BY_HOP(ROW)};
+static const unsigned hop_by_hop_lengths = 0 HOP_BY_HOP(LENGTH_BIT); /* tells most other fields at once */
 
 /* fields that the proxy itself sets or decides by */
 static const name_t guarded[] = {
@@ -76,8 +82,11 @@ static const name_t not_trailers[] = {
 
 bool gm_fields_is_hop_by_hop(const char *name, size_t length)
 {
+    if (length >= 32 || (hop_by_hop_lengths >> length & 1) == 0)
+        return false;
     for (size_t i = 0; i != GM_COUNT_OF(hop_by_hop); ++i)
-        if (length == hop_by_hop[i].length && memcmp(name, hop_by_hop[i].text, length) == 0)
+        if (length == hop_by_hop[i].length && *name == *hop_by_hop[i].text &&
+            memcmp(name, hop_by_hop[i].text, length) == 0)
             return true;
     return false;
 }

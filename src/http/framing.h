@@ -6,13 +6,17 @@
 
 #include "http/chunked.h"
 
-typedef enum gm_framing_kind { GM_FRAMING_LENGTH, GM_FRAMING_CHUNKED, GM_FRAMING_UNTIL_CLOSE } gm_framing_kind_t;
+typedef enum gm_framing_kind {
+    GM_FRAMING_LENGTH,
+    GM_FRAMING_CHUNKED,
+    GM_FRAMING_UNTIL_CLOSE
+} gm_framing_kind_t;
 
 typedef struct gm_framing {
     gm_framing_kind_t kind;
-    bool has_ended;       /* nothing comes after what is ready */
-    uint64_t left;        /* GM_FRAMING_LENGTH: bytes of the body that were not taken yet, the ready ones too */
-    size_t ready;         /* decoded bytes of the body at the front of the buffer */
+    bool has_ended; /* nothing comes after what is ready */
+    uint64_t left;  /* GM_FRAMING_LENGTH: bytes of the body that were not taken yet, the ready ones too */
+    size_t ready;   /* decoded bytes of the body at the front of the buffer */
     gm_chunked_t chunked; /* owned */
 } gm_framing_t;
 

@@ -39,14 +39,15 @@ typedef struct gm_head {
 
     uint64_t content_length; /* GM_HEAD_NO_LENGTH = not given */
     bool is_chunked;
-    bool keeps_alive;        /* from version and Connection */
-    bool expects_continue;   /* requests of HTTP/1.1 */
-    bool accepts_trailers;   /* "TE: trailers" */
-    gm_span_t upgrade;       /* value of Upgrade, if Connection names it too */
-    unsigned keep_alive_s;   /* answers: "Keep-Alive: timeout=5"; 0 = not given */
+    bool keeps_alive;      /* from version and Connection */
+    bool expects_continue; /* requests of HTTP/1.1 */
+    bool accepts_trailers; /* "TE: trailers" */
+    gm_span_t upgrade;     /* value of Upgrade, if Connection names it too */
+    unsigned keep_alive_s; /* answers: "Keep-Alive: timeout=5"; 0 = not given */
 
-    /** Fields that may be passed on: without Host, Content-Length, Expect, those of one connection only, those
-     * that Connection names, and names with an underscore that could pass for a field the proxy decides by. */
+    /** Fields that may be passed on: without Host, Content-Length, Expect, those of one connection only,
+     * those that Connection names, and names with an underscore that could pass for a field the proxy decides
+     * by. */
     size_t field_count;
     gm_head_field_t fields[GM_HEAD_MAX_FIELDS];
 
@@ -70,9 +71,9 @@ GM_MUST_USE int gm_head_parse_request(char *bytes, size_t size, size_t seen, con
 
 /**
  * Reads an answer's head as strictly: HTTP/1.x, status 100..599, CRLF line ends, the same rules for fields
- * and framing (Transfer-Encoding other than chunked, both framings, Content-Length lists whose members differ:
- * refused; on 1xx and 204 framing fields are ignored). The same Content-Length twice counts once (RFC 9112,
- * 6.3).
+ * and framing (Transfer-Encoding other than chunked, both framings, Content-Length lists whose members
+ * differ: refused; on 1xx and 204 framing fields are ignored). The same Content-Length twice counts once (RFC
+ * 9112, 6.3).
  * @return as above; refusal is 502
  */
 GM_MUST_USE int gm_head_parse_response(char *bytes, size_t size, size_t seen, const gm_head_limits_t *limits,

@@ -154,6 +154,7 @@ static void test_malformed(void)
 
 static void test_limits(void)
 {
+    static const char *const lasts[] = {"a: bcd\r\n", "a: bcde\r\n", "a: bcdef\r\n", "a: bcdefg\r\n"};
     gm_buffer_t text = {0};
 
     for (int over = 0; over != 2; ++over) {
@@ -163,12 +164,13 @@ static void test_limits(void)
         ok(result_of(text.text, text.length) == (over ? -1 : 1));
         gm_buffer_dispose(&text);
     }
-    for (int over = 0; over != 2; ++over) {
+    for (size_t over = 0; over != GM_COUNT_OF(lasts); ++over) {
         gm_buffer_append_text(&text, "0\r\n");
-        for (int i = 0; i != 1024; ++i)
+        for (int i = 0; i != 1023; ++i)
             gm_buffer_append_text(&text, "a: bcd\r\n");
-        gm_buffer_append_text(&text, over ? "e:\r\n\r\n" : "\r\n");
-        ok(result_of(text.text, text.length) == (over ? -1 : 1));
+        gm_buffer_append_text(&text, lasts[over]);
+        gm_buffer_append_text(&text, "\r\n");
+        ok(result_of(text.text, text.length) == (over != 0 ? -1 : 1));
         gm_buffer_dispose(&text);
     }
 }

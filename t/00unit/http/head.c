@@ -164,6 +164,7 @@ static void test_lines(void)
         {GET " " HOST END, 400},
         {GET HOST "A: b\rc\r\n\r\n", 400},
         {GET HOST "A: b\r\r\n\r\n", 400},
+        {GET HOST "A: b\rxB: c\r\n\r\n", 400},
         {GET HOST "\rA: b\r\n\r\n", 400},
         {GET HOST "A : b\r\n\r\n", 400},
         {GET HOST "A\t: b\r\n\r\n", 400},

@@ -344,13 +344,13 @@ def formats():
     port = free_port()
     proxy = gomesh("-config", write_file("pipe.yaml", base % port))
     proxy.wait_line(r"Ctrl\+C")
-    once(port, target='/a%22b?"\\x')
+    once(port, target="/a%22b?%5Cx")
     proxy.wait_line("connect_refused")
     records = [json.loads(line) for line in proxy.out]
     ok(all(record["level"] in ("info", "error") and record["msg"] for record in records), "JSON where it is not a terminal")
     ok(all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", record["timestamp"]) for record in records), "RFC 3339 times")
     failed = [record for record in records if record.get("failure")]
-    is_([(record["failure"], record["path"]) for record in failed], [("connect_refused", '/a%22b?"\\x')], "the failure is a member")
+    is_([(record["failure"], record["path"]) for record in failed], [("connect_refused", "/a%22b?%5Cx")], "the failure is a member")
     port = free_port()
     proxy = gomesh("-config", write_file("text.yaml", base % port + "log: { format: text, level: error }\n"))
     wait_until(lambda: listening_sockets(proxy.pid, port)["tcp"], "the port")

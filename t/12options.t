@@ -161,6 +161,83 @@ def max_request_body():
     is_(once(proxy.port, method="POST", body=b"x" * 1025).status, 413, "more is not")
 
 
+@acts("proxy.engine")
+def engine():
+    def upload_is_streamed(proxy):
+        client = Client(proxy.port)
+        client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello")
+        return client
+
+    def handler(wire):
+        wire.read_line()
+        heads.append(wire.origin.port)
+        wire.ends()
+
+    heads = []
+    ours, library = Origin(handler), Origin(handler)
+    upload_is_streamed(Proxy(library.port, engine="h2o"))
+    upload_is_streamed(Proxy(ours.port, engine="gomesh"))
+    wait_until(lambda: heads, "half an upload to arrive")
+    is_(heads, [ours.port], "gomesh streams an upload, h2o waits for all of it")
+
+
+def refused_with(status, limits, **request):
+    proxy = Proxy(named("x").port, engine="gomesh", limits=limits)
+    is_(once(proxy.port, **request).status, status, "beyond the limit: %d" % status)
+    usual = Proxy(named("x").port, engine="gomesh")
+    is_(once(usual.port, **request).status, 200, "within the default: 200")
+
+
+@acts("proxy.limits.max_head")
+def max_head():
+    refused_with(431, {"max_head": "1KiB"}, headers=[("X-%d" % i, "v" * 90) for i in range(12)])
+
+
+@acts("proxy.limits.max_field")
+def max_field():
+    refused_with(431, {"max_field": "1KiB"}, headers=[("X-Long", "v" * 1024)])
+
+
+@acts("proxy.limits.max_target")
+def max_target():
+    refused_with(414, {"max_target": "1KiB"}, target="/" + "t" * 1024)
+
+
+@acts("proxy.limits.max_fields")
+def max_fields():
+    refused_with(431, {"max_fields": 8}, headers=[("X-%d" % i, "v") for i in range(9)])
+
+
+@acts("proxy.limits.max_requests_per_connection")
+def max_requests_per_connection():
+    proxy = Proxy(named("x").port, engine="gomesh", limits={"max_requests_per_connection": 2})
+    client = Client(proxy.port)
+    is_(client.request().tokens("connection"), [], "the first of two requests")
+    is_(client.request().tokens("connection"), ["close"], "the last says so")
+    ok(client.ends(), "and ends the connection")
+
+
+@acts("proxy.upstream.idle_timeout")
+def upstream_idle_timeout():
+    origin = named("x")
+    proxy = Proxy(origin.port, engine="gomesh", upstream={"idle_timeout": duration(200)})
+    client = Client(proxy.port)
+    client.request()
+    usual = named("y")
+    Client(Proxy(usual.port, engine="gomesh", upstream={"idle_timeout": "60s"}).port).request()
+    origin.wait(lambda self: not self.open, "the end of the idle connection")
+    ok(usual.open, "which a longer time keeps")
+
+
+@acts("proxy.upstream.max_idle_per_endpoint")
+def upstream_max_idle():
+    origin = named("x")
+    proxy = Proxy(origin.port, engine="gomesh", workers=1, upstream={"max_idle_per_endpoint": 0})
+    client = Client(proxy.port)
+    is_([client.request().text, client.request().text], ["x", "x"], "two requests")
+    is_(origin.connections, 2, "use two connections")
+
+
 @acts("proxy.limits.max_connections")
 def max_connections():
     origin = named("x")

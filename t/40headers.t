@@ -64,12 +64,14 @@ def request_headers():
             ("X-Forwarded-By", "forged"),
         ],
     )
-    is_(seen.get("x-forwarded-for"), "10.1.2.3, 127.0.0.1", "X-Forwarded-For is appended to")
+    before = "10.1.2.3, " if ENGINE == "h2o" else ""
+    is_(seen.get("x-forwarded-for"), before + "127.0.0.1", "X-Forwarded-For of a stranger is replaced")
     is_(seen.all("x-forwarded-proto"), ["http"], "a forged X-Forwarded-Proto is replaced")
     is_(seen.all("x-forwarded-host"), ["gomesh.test"], "a forged X-Forwarded-Host is replaced")
     is_(seen.all("x-forwarded-by"), ["GoMesh-Proxy"], "a forged X-Forwarded-By is replaced")
     seen = arrived(proxy.port, origin, [("X-Forwarded-For", "10.1.2.3"), ("X-Forwarded-For", "10.4.5.6")])
-    is_(seen.get("x-forwarded-for"), "10.1.2.3, 10.4.5.6, 127.0.0.1", "also to several of them")
+    before = "10.1.2.3, 10.4.5.6, " if ENGINE == "h2o" else ""
+    is_(seen.get("x-forwarded-for"), before + "127.0.0.1", "also several of them")
     if has_ipv6():
         seen = arrived(proxy.port, origin, [], "::1")
         is_(seen.get("x-forwarded-for"), "::1", "a client over IPv6")

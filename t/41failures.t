@@ -69,15 +69,19 @@ def breaking_origin(wire):
         wire.send(fine(request))
 
 
+# the library's client does not tell the two apart
+RESET = "connection_terminated" if ENGINE == "h2o" else "connection_reset"
+
+
 def broken_before_the_head():
     origin = Origin(breaking_origin)
     proxy = Proxy(origin.port)
     client = Client(proxy.port)
     for target, name in (
         ("/closed", "connection_terminated"),
-        ("/reset", "connection_terminated"),
+        ("/reset", RESET),
         ("/half-head", "connection_terminated"),
-        ("/half-head-reset", "connection_terminated"),
+        ("/half-head-reset", RESET),
         ("/interim-then-closed", "connection_terminated"),
     ):
         note("origin: " + target)
@@ -88,7 +92,7 @@ def broken_before_the_head():
     check_failure(
         client.request("POST", "/reset", body=b"x" * 100000),
         502,
-        "connection_terminated",
+        RESET,
         proxy,
         where(origin.port, "/reset", "POST"),
     )

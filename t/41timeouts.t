@@ -170,7 +170,7 @@ def slow_but_steady():
     def slow_head():
         client = Client(proxy.port)
         for piece in trickle(
-            ["GET /length HTTP/1.1\r\n"] + ["X-%d: y\r\n" % number for number in range(15)], pause
+            ["GET /length HTTP/1.1\r\n"] + ["X-%d: y\r\n" % number for number in range(15)], pause / 8
         ):
             client.send(piece)
         client.send("Host: a\r\n\r\n")

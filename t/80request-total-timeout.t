@@ -49,7 +49,11 @@ def is_cut(proxy, target, version="1.1"):
         ok(True, "the client sees that the answer is not whole")
     took = elapsed_since(start)
     ok(took >= LIMIT_MS - 20, "not before request_timeout (%d ms)" % took)
-    proxy.wait_line(r"^\[WARN\] Connection from 127\.0\.0\.1 ended: request_total_timeout \(")
+    proxy.wait_line(
+        r"^\[WARN\] Connection from 127\.0\.0\.1 ended: request_total_timeout \("
+        if ENGINE == "h2o"
+        else r"^\[ERROR\] GET /\S+ → \S+ failed: request_total_timeout \("
+    )
     ok(True, "the log says why")
 
 

@@ -21,6 +21,14 @@ uint64_t gm_clock_monotonic_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+uint64_t gm_clock_coarse_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 char *gm_clock_format(char *out, size_t out_bytes, const struct timeval *at)
 {
     int64_t second = at->tv_sec < SECOND_MIN ? SECOND_MIN : at->tv_sec > SECOND_MAX ? SECOND_MAX : at->tv_sec;

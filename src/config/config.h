@@ -33,16 +33,27 @@ typedef struct gm_tls_conf {
 } gm_tls_conf_t;
 
 typedef struct gm_limits_conf {
-    uint64_t max_request_body_bytes, max_connections;
+    uint64_t max_request_body_bytes; /* 0 = no limit */
+    uint64_t max_connections;
+    uint64_t max_requests_per_connection; /* 0 = no limit */
+    uint64_t max_head_bytes, max_field_bytes, max_target_bytes, max_fields;
 } gm_limits_conf_t;
+
+typedef struct gm_upstream_conf {
+    uint64_t idle_timeout_ms, max_idle_per_endpoint;
+} gm_upstream_conf_t;
+
+typedef enum gm_engine { GM_ENGINE_GOMESH, GM_ENGINE_H2O } gm_engine_t;
 
 typedef struct gm_proxy_conf {
     char *listen_host; /* owned; "" = all addresses, IPv4 and IPv6 */
     uint64_t listen_port;
     gm_backend_conf_t backend;
+    uint64_t engine;  /* gm_engine_t */
     uint64_t workers; /* GM_WORKERS_AUTO or the number of event loops */
     gm_timeout_conf_t timeout;
     gm_tls_conf_t tls;
+    gm_upstream_conf_t upstream;
     gm_limits_conf_t limits;
 } gm_proxy_conf_t;
 

@@ -27,6 +27,19 @@ static bool is_text(const gm_field_t *field)
     return field->type == GM_FIELD_TEXT || field->type == GM_FIELD_FILE || field->type == GM_FIELD_HOST;
 }
 
+/* "warning" for "warn", "err" for "error": one begins with the other, which counts as no small distance. */
+static const char *find_by_beginning(const gm_field_t *field, const char *text)
+{
+    size_t length = strlen(text);
+
+    for (size_t i = 0; length >= 3 && field->choices[i] != NULL; ++i) {
+        size_t size = strlen(field->choices[i]);
+        if (size >= 3 && strncasecmp(field->choices[i], text, size < length ? size : length) == 0)
+            return field->choices[i];
+    }
+    return NULL;
+}
+
 static int parse_choice(const gm_field_t *field, const char *text, uint64_t *value, gm_error_t *err)
 {
     gm_suggestion_t suggestion = {.wanted = text};
@@ -41,6 +54,8 @@ static int parse_choice(const gm_field_t *field, const char *text, uint64_t *val
         gm_suggestion_offer(&suggestion, field->choices[i]);
         gm_buffer_printf(&names, "%s%s", i != 0 ? ", " : "", field->choices[i]);
     }
+    if (suggestion.best == NULL)
+        suggestion.best = find_by_beginning(field, text);
     if (suggestion.best != NULL)
         gm_error_set(err, NULL, "\"%.64s\" is not one of %s; did you mean \"%s\"?", text, names.text,
                      suggestion.best);

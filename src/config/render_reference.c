@@ -250,7 +250,9 @@ static void render_type(const gm_field_t *field, gm_json_t *json)
 
 static void render_default(const gm_field_t *field, gm_json_t *json)
 {
-    bool is_number = field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_AUTO;
+    /* a size may be digits alone */
+    bool is_number =
+        (field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_AUTO) || field->type == GM_FIELD_SIZE;
 
     if (field->fallback == NULL)
         return;

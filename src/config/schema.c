@@ -12,6 +12,7 @@
 #define AT(type, field) offsetof(type, field)
 
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
+static const char *const engines[] = {"gomesh", "h2o", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
@@ -56,12 +57,31 @@ static const gm_section_t tls_section = {"proxy.tls", tls_fields, sizeof(gm_tls_
     AT(gm_tls_conf_t, present), -1, NOT_A_HOSTPORT};
 
 static const gm_field_t limits_fields[] = {
-    {"max_request_body", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_request_body_bytes), "128MiB", 1, TIB, NULL, NULL, 0,
-     "max_body_size client_max_body_size", "a larger request body gets 413"},
+    {"max_request_body", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_request_body_bytes), "0", 0, TIB, NULL, NULL, 0,
+     "max_body_size client_max_body_size", "a larger request body gets 413; 0 = no limit (engine h2o: 128MiB)"},
+    {"max_requests_per_connection", GM_FIELD_COUNT, AT(gm_limits_conf_t, max_requests_per_connection), "0", 0, 1000000000,
+     NULL, NULL, 0, "keepalive_requests", "after so many requests a client's connection ends; 0 = no limit"},
+    {"max_head", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_head_bytes), "64KiB", 256, 1048576, NULL, NULL, 0,
+     "max_header_size", "a larger request head gets 431"},
+    {"max_field", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_field_bytes), "16KiB", 64, 1048576, NULL, NULL, 0, NULL,
+     "a request with a longer field, name and value, gets 431"},
+    {"max_target", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_target_bytes), "16KiB", 64, 1048576, NULL, NULL, 0,
+     "max_uri max_url", "a longer request target gets 414"},
+    {"max_fields", GM_FIELD_COUNT, AT(gm_limits_conf_t, max_fields), "100", 8, 100, NULL, NULL, 0, "max_headers",
+     "a request with more fields gets 431"},
     {"max_connections", GM_FIELD_COUNT, AT(gm_limits_conf_t, max_connections), "10000", 1, 1000000, NULL, NULL, 0,
      NULL, "clients served at once; further ones wait until one leaves"},
     {0}};
 static const gm_section_t limits_section = {"proxy.limits", limits_fields, sizeof(gm_limits_conf_t), -1, -1,
+    NOT_A_HOSTPORT};
+
+static const gm_field_t upstream_fields[] = {
+    {"idle_timeout", GM_FIELD_DURATION, AT(gm_upstream_conf_t, idle_timeout_ms), "4s", 1, DAY_MS, NULL, NULL, 0, "keepalive",
+     "how long an idle connection to a backend is kept; a backend's Keep-Alive field may shorten it"},
+    {"max_idle_per_endpoint", GM_FIELD_COUNT, AT(gm_upstream_conf_t, max_idle_per_endpoint), "256", 0, 1000000, NULL, NULL,
+     0, "max_idle", "idle connections kept per backend and worker"},
+    {0}};
+static const gm_section_t upstream_section = {"proxy.upstream", upstream_fields, sizeof(gm_upstream_conf_t), -1, -1,
     NOT_A_HOSTPORT};
 
 static const gm_field_t proxy_fields[] = {
@@ -71,12 +91,16 @@ static const gm_field_t proxy_fields[] = {
      "port for HTTP"},
     {"backend", GM_FIELD_SECTION, AT(gm_proxy_conf_t, backend), NULL, 0, 0, NULL, &backend_section, 0, NULL,
      "where requests go that match no route"},
+    {"engine", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, engine), "gomesh", 0, 0, engines, NULL, 0, NULL,
+     "gomesh = our own data path; h2o = libh2o's, which holds whole requests in memory"},
     {"workers", GM_FIELD_AUTO, AT(gm_proxy_conf_t, workers), "auto", 1, 256, NULL, NULL, 0, NULL,
      "event loops; auto = processors this process may use"},
     {"timeout", GM_FIELD_SECTION, AT(gm_proxy_conf_t, timeout), NULL, 0, 0, NULL, &timeout_section, 0, "timeouts",
      "how long to wait without progress"},
     {"tls", GM_FIELD_SECTION, AT(gm_proxy_conf_t, tls), NULL, 0, 0, NULL, &tls_section, 0, "https",
      "an HTTPS listener; absent = off"},
+    {"upstream", GM_FIELD_SECTION, AT(gm_proxy_conf_t, upstream), NULL, 0, 0, NULL, &upstream_section, 0, NULL,
+     "connections to backends"},
     {"limits", GM_FIELD_SECTION, AT(gm_proxy_conf_t, limits), NULL, 0, 0, NULL, &limits_section, 0, NULL,
      "what clients may ask for"},
     {"listen", GM_FIELD_LISTEN, 0, NULL, 0, 0, NULL, NULL, GM_FIELD_GUESSED, NULL, "listen_host and listen_port"},

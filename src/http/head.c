@@ -29,10 +29,9 @@
 /* Characters of a token (RFC 9110, 5.6.2), each with its lower case; 0 = none */
 static const char token_lower[256] = {DIGITS(SELF) LOWER(BOTH) MARKS(SELF)};
 
-/* Characters of a request target: RFC 3986 without the fragment; brackets also in the query, for browsers */
+/* Characters of a request target: RFC 3986 without the fragment, and ^`{|}[], which browsers send as they are */
 static const char is_target[256] = {
-    ['!'] = 1, ['$'] = 1, ['%'] = 1, ['&' ... ';'] = 1, ['='] = 1, ['?' ... '['] = 1, [']'] = 1, ['_'] = 1,
-    ['a' ... 'z'] = 1, ['~'] = 1,
+    ['!'] = 1, ['$'] = 1, ['%'] = 1, ['&' ... ';'] = 1, ['='] = 1, ['?' ... '['] = 1, [']' ... '~'] = 1,
 };
 /* clang-format on */
 

@@ -50,7 +50,7 @@ static size_t copy_one(const char *in, size_t left, char *out, size_t *length, c
     unsigned char c = (unsigned char)*in;
     int high, low;
 
-    if (c <= 0x20 || c == 0x7f || c == '#') {
+    if (c <= 0x20 || c >= 0x7f || c == '#') {
         *why = "a character that cannot stand in a path";
         return 0;
     }
@@ -104,7 +104,7 @@ size_t gm_path_canonicalize(const char *target, size_t length, char *out, size_t
     }
     *query = written;
     for (size_t i = end; i < length; ++i)
-        if ((unsigned char)target[i] <= 0x20 || target[i] == 0x7f || target[i] == '#') {
+        if ((unsigned char)target[i] <= 0x20 || (unsigned char)target[i] >= 0x7f || target[i] == '#') {
             *why = "a character that cannot stand in a query";
             return 0;
         }
@@ -123,11 +123,11 @@ bool gm_path_is_canonical(const char *target, size_t length)
         return false;
     for (; i != length && target[i] != '?'; ++i) {
         unsigned char c = (unsigned char)target[i];
-        if (c <= 0x20 || c == 0x7f || c == '#' || c == '%' || (c == '.' && target[i - 1] == '/'))
+        if (c <= 0x20 || c >= 0x7f || c == '#' || c == '%' || (c == '.' && target[i - 1] == '/'))
             return false; /* "/.well-known" takes the long way too */
     }
     for (; i != length; ++i)
-        if ((unsigned char)target[i] <= 0x20 || target[i] == 0x7f || target[i] == '#')
+        if ((unsigned char)target[i] <= 0x20 || (unsigned char)target[i] >= 0x7f || target[i] == '#')
             return false;
     return true;
 }

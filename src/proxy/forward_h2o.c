@@ -6,6 +6,7 @@
 #include "proxy/forward_h2o.h"
 
 #include "proxy/reply.h"
+#include "proxy/retry.h"
 
 #define MAX_TRIES 3
 
@@ -30,7 +31,7 @@ static void on_connected(void *data, const gm_connected_t *result)
     if (result->sock == NULL)
         gm_reply_failure(request, result->failure, result->detail);
     else
-        dispatch(request, gm_pool_put(request->context->pools[request->route->cluster], result));
+        dispatch(request, gm_pool_h2o_put(request->context->pools_h2o[request->route->cluster], result));
 }
 
 static void connect_first(gm_request_t *request)
@@ -40,7 +41,7 @@ static void connect_first(gm_request_t *request)
     request->was_pooled = false;
     request->connector =
         gm_connector_start(context->super.loop, request->cluster,
-                           gm_pool_preferred_address(context->pools[request->route->cluster]),
+                           gm_pool_h2o_preferred_address(context->pools_h2o[request->route->cluster]),
                            &context->connect_timeout, &context->poll_interval, on_connected, request);
 }
 
@@ -56,7 +57,7 @@ void gm_forward_h2o_start(gm_request_t *request)
 static int on_req(h2o_handler_t *self, h2o_req_t *req)
 {
     gm_request_t *request = gm_request_of(req);
-    h2o_socketpool_t *pool = gm_pool_take(request->context->pools[request->route->cluster]);
+    h2o_socketpool_t *pool = gm_pool_h2o_take(request->context->pools_h2o[request->route->cluster]);
 
     (void)self;
     request->was_pooled = pool != NULL;
@@ -101,17 +102,6 @@ static bool is_connect_error(const char *message)
 static bool is_lost_connection(const char *message)
 {
     return strcmp(message, "I/O error (head)") == 0 || strcmp(message, "I/O error (send request)") == 0;
-}
-
-/* RFC 9110, 9.2.2 */
-static bool is_idempotent(const h2o_req_t *req)
-{
-    static const char *const methods[] = {"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE"};
-
-    for (size_t i = 0; i != GM_COUNT_OF(methods); ++i)
-        if (h2o_memis(req->method.base, req->method.len, methods[i], strlen(methods[i])))
-            return true;
-    return false;
 }
 
 /* Takes back what a swallowed answer left: h2o_reprocess_request would, but connecting may fail before it. */
@@ -161,7 +151,7 @@ bool gm_forward_h2o_retry(gm_request_t *request, const char *message, h2o_ostrea
     /* nothing was sent where no connection came about; otherwise only what may be executed twice is sent
      * twice */
     again = is_connect_error(message) ||
-            (request->was_pooled && is_lost_connection(message) && is_idempotent(request->req));
+            (request->was_pooled && is_lost_connection(message) && gm_retry_is_idempotent(request->req));
     if (again)
         gm_forward_h2o_swallow(request, slot);
     return again;

@@ -4,7 +4,9 @@
  */
 #include "proxy/handler.h"
 
+#include "front/downstream.h"
 #include "proxy/admission.h"
+#include "proxy/forward.h"
 #include "proxy/forward_h2o.h"
 #include "proxy/reply.h"
 #include "proxy/request_fields.h"
@@ -45,16 +47,50 @@ static void log_forwarding(const gm_request_t *request)
                 authority);
 }
 
+static void forward(gm_request_t *request)
+{
+    h2o_req_t *req = request->req;
+
+    if (req->authority.len == 0) { /* HTTP/1.0 without Host: the backend gets its own name */
+        const char *authority = gm_cluster_authority(request->cluster);
+        req->authority = h2o_iovec_init(authority, strlen(authority));
+    }
+    if (gm_log_is_on(GM_LOG_INFO))
+        log_forwarding(request);
+    if (gm_proxy_is_ours(request->context->proxy)) {
+        gm_forward_start(request);
+    } else {
+        req->http1_is_persistent = gm_request_fields_keep_alive(req);
+        gm_request_fields_rewrite(req);
+        gm_forward_h2o_start(request);
+    }
+}
+
+/* What our front end could not accept. */
+static bool is_refused(gm_request_t *request)
+{
+    const gm_downstream_t *downstream;
+
+    if (!gm_proxy_is_ours(request->context->proxy))
+        return false;
+    downstream = gm_downstream_of(request->req);
+    if (downstream->is_refused)
+        gm_reply_failure(request, downstream->refusal, downstream->why);
+    return downstream->is_refused;
+}
+
 static int on_req(h2o_handler_t *super, h2o_req_t *req)
 {
     gm_handler_t *self = (void *)super;
     gm_request_t *request = gm_request_open(req);
     gm_proxy_t *proxy = request->context->proxy;
     const gm_admission_rules_t rules = {
-        proxy->has_hosts, gm_snapshot_config(proxy->snapshot)->proxy.limits.max_request_body_bytes};
+        proxy->has_hosts, gm_proxy_max_body(&gm_snapshot_config(proxy->snapshot)->proxy.limits)};
     gm_route_key_t key;
     gm_refusal_t refusal;
 
+    if (is_refused(request))
+        return 0;
     if (gm_admission_check(req, &rules, &key, &refusal) != 0) {
         req->http1_is_persistent = 0;
         gm_reply_failure(request, refusal.failure, refusal.why);
@@ -66,15 +102,7 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
         return 0;
     }
     request->cluster = proxy->clusters[request->route->cluster];
-    if (req->authority.len == 0) { /* HTTP/1.0 without Host: the backend gets its own name */
-        const char *authority = gm_cluster_authority(request->cluster);
-        req->authority = h2o_iovec_init(authority, strlen(authority));
-    }
-    req->http1_is_persistent = gm_request_fields_keep_alive(req);
-    gm_request_fields_rewrite(req);
-    if (gm_log_is_on(GM_LOG_INFO))
-        log_forwarding(request);
-    gm_forward_h2o_start(request);
+    forward(request);
     return 0;
 }
 

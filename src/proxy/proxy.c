@@ -3,8 +3,6 @@
  */
 #include "proxy/proxy.h"
 
-/* below the 5 s after which Node.js closes an idle connection, so that we are the first to let go */
-#define UPSTREAM_IDLE_MS 4000
 #define POLL_MS 5
 
 gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot)
@@ -36,19 +34,39 @@ void gm_proxy_destroy(gm_proxy_t *self)
     free(self);
 }
 
+static uint64_t min_of(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t shortest(const gm_timeout_conf_t *timeout)
+{
+    uint64_t ms =
+        min_of(min_of(timeout->read_timeout_ms, timeout->write_timeout_ms), timeout->idle_timeout_ms);
+
+    return timeout->request_timeout_ms != 0 ? min_of(ms, timeout->request_timeout_ms) : ms;
+}
+
 gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop, h2o_globalconf_t *globalconf)
 {
     gm_proxy_context_t *self = gm_alloc(sizeof(*self));
     const gm_timeout_conf_t *timeout = &gm_snapshot_config(proxy->snapshot)->proxy.timeout;
+    const gm_upstream_conf_t *upstream = &gm_snapshot_config(proxy->snapshot)->proxy.upstream;
 
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
+    self->watches = gm_watches_create(shortest(timeout));
     h2o_timeout_init(loop, &self->connect_timeout, timeout->connect_timeout_ms);
     h2o_timeout_init(loop, &self->request_timeout, timeout->request_timeout_ms);
     h2o_timeout_init(loop, &self->poll_interval, POLL_MS);
     self->pools = gm_alloc((proxy->cluster_count + 1) * sizeof(self->pools[0]));
+    self->pools_h2o = gm_alloc((proxy->cluster_count + 1) * sizeof(self->pools_h2o[0]));
     for (size_t i = 0; i != proxy->cluster_count; ++i)
-        self->pools[i] = gm_pool_create(loop, proxy->clusters[i], UPSTREAM_IDLE_MS);
+        if (gm_proxy_is_ours(proxy))
+            self->pools[i] = gm_pool_create(proxy->clusters[i], upstream->idle_timeout_ms,
+                                            upstream->max_idle_per_endpoint);
+        else
+            self->pools_h2o[i] = gm_pool_h2o_create(loop, proxy->clusters[i], upstream->idle_timeout_ms);
     return self;
 }
 
@@ -62,7 +80,11 @@ void gm_proxy_context_destroy(gm_proxy_context_t *self)
     loop = self->super.loop;
     for (size_t i = 0; i != self->proxy->cluster_count; ++i)
         gm_pool_destroy(self->pools[i]);
+    for (size_t i = 0; i != self->proxy->cluster_count; ++i)
+        gm_pool_h2o_destroy(self->pools_h2o[i]);
     free(self->pools);
+    free(self->pools_h2o);
+    gm_watches_destroy(self->watches);
     h2o_timeout_dispose(loop, &self->connect_timeout);
     h2o_timeout_dispose(loop, &self->request_timeout);
     h2o_timeout_dispose(loop, &self->poll_interval);

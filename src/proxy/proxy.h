@@ -6,7 +6,9 @@
 
 #include "config/snapshot.h"
 #include "front/connection.h"
+#include "net/watch.h"
 #include "upstream/pool.h"
+#include "upstream/pool_h2o.h"
 
 /** Immutable while requests run; owned by the generation, shared by all workers. */
 typedef struct gm_proxy {
@@ -22,8 +24,10 @@ typedef struct gm_proxy {
 /** One worker's part of it; its h2o_context_t is the one that the library hands round. */
 typedef struct gm_proxy_context {
     h2o_context_t super;
-    gm_proxy_t *proxy; /* borrowed from the generation */
-    gm_pool_t **pools; /* owned, one per cluster */
+    gm_proxy_t *proxy;         /* borrowed from the generation */
+    gm_watches_t *watches;     /* owned; engine "gomesh" */
+    gm_pool_t **pools;         /* owned, one per cluster; engine "gomesh" */
+    gm_pool_h2o_t **pools_h2o; /* owned, one per cluster; engine "h2o" */
     h2o_timeout_t connect_timeout, poll_interval, request_timeout;
 } gm_proxy_context_t;
 
@@ -31,6 +35,18 @@ typedef struct gm_proxy_context {
 GM_MUST_USE gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot);
 /** Accepts NULL. All contexts must be gone. */
 void gm_proxy_destroy(gm_proxy_t *self);
+
+/** Which engine serves: our own, or the library's. */
+static inline bool gm_proxy_is_ours(const gm_proxy_t *self)
+{
+    return gm_snapshot_config(self->snapshot)->proxy.engine == GM_ENGINE_GOMESH;
+}
+
+/** The engine "h2o" holds bodies in memory, so without a limit it has one. */
+static inline uint64_t gm_proxy_max_body(const gm_limits_conf_t *limits)
+{
+    return limits->max_request_body_bytes != 0 ? limits->max_request_body_bytes : (uint64_t)128 << 20;
+}
 
 /** Makes a worker's context on its loop. Both on the worker's thread. */
 GM_MUST_USE gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,

@@ -37,17 +37,25 @@ static void on_dispose(void *data)
     gm_connection_end_request(self->connection);
 }
 
+/* The engine "h2o" has no other places from which the end of an answer, or the lack of one, could be seen. */
+static void watch_library(gm_request_t *self)
+{
+    gm_request_link_t *link = (void *)h2o_add_prefilter(self->req, sizeof(*link));
+
+    link->super.on_setup_ostream = on_setup_ostream;
+    link->request = self;
+    self->connection = gm_connection_of(self->req);
+    gm_connection_begin_request(self->connection);
+    gm_deadline_start(self);
+}
+
 gm_request_t *gm_request_open(h2o_req_t *req)
 {
     gm_request_t *self = h2o_mem_alloc_shared(&req->pool, sizeof(*self), on_dispose);
-    gm_request_link_t *link = (void *)h2o_add_prefilter(req, sizeof(*link));
 
-    *self =
-        (gm_request_t){.req = req, .context = gm_proxy_context_of(req), .connection = gm_connection_of(req)};
-    link->super.on_setup_ostream = on_setup_ostream;
-    link->request = self;
-    gm_connection_begin_request(self->connection);
-    gm_deadline_start(self);
+    *self = (gm_request_t){.req = req, .context = gm_proxy_context_of(req)};
+    if (!gm_proxy_is_ours(self->context->proxy))
+        watch_library(self);
     return self;
 }
 
@@ -59,7 +67,7 @@ gm_request_t *gm_request_of(h2o_req_t *req)
     return NULL;
 }
 
-void gm_request_log_failure(const gm_request_t *self, const char *label, const char *detail)
+static void log_failure(const gm_request_t *self, gm_log_level_t level, const char *label, const char *detail)
 {
     const h2o_req_t *req = self->req;
     const char *authority = self->cluster != NULL ? gm_cluster_authority(self->cluster) : "";
@@ -70,8 +78,18 @@ void gm_request_log_failure(const gm_request_t *self, const char *label, const c
         {"backend", authority, strlen(authority)},
     };
 
-    gm_log_with(self->cluster != NULL ? GM_LOG_ERROR : GM_LOG_WARN, fields, GM_COUNT_OF(fields),
-                "%.*s %.*s%s%s failed: %s (%s)", (int)req->input.method.len, req->input.method.base,
+    gm_log_with(level, fields, GM_COUNT_OF(fields), "%.*s %.*s%s%s failed: %s (%s)",
+                (int)req->input.method.len, req->input.method.base,
                 (int)(req->path.len < 2048 ? req->path.len : 2048), req->path.base,
                 self->cluster != NULL ? " → " : "", authority, label, detail);
+}
+
+void gm_request_log_failure(const gm_request_t *self, const char *label, const char *detail)
+{
+    log_failure(self, self->cluster != NULL ? GM_LOG_ERROR : GM_LOG_WARN, label, detail);
+}
+
+void gm_request_log_gone(const gm_request_t *self, const char *detail)
+{
+    log_failure(self, GM_LOG_INFO, gm_failure_row(GM_FAILURE_CLIENT_GONE)->label, detail);
 }

@@ -36,4 +36,7 @@ gm_request_t *gm_request_of(h2o_req_t *req);
  */
 void gm_request_log_failure(const gm_request_t *self, const char *label, const char *detail);
 
+/** The client left: nobody's mistake, so a line at level info. */
+void gm_request_log_gone(const gm_request_t *self, const char *detail);
+
 #endif

@@ -12,6 +12,7 @@
 /* the watch of front/connection ends what is too slow; the library's own timeout would cut steady uploads */
 #define LIBRARY_REQUEST_TIMEOUT_MS (24 * 60 * 60 * 1000)
 #define BACKEND_MAX_BODY_BYTES ((size_t)1 << 32)
+#define DAY_MS ((uint64_t)24 * 60 * 60 * 1000)
 
 #ifdef __LP64__
 /* What we were built against is what runs: the library's structs are embedded and walked in several rooms. */
@@ -45,6 +46,14 @@ static h2o_hostconf_t *register_host(h2o_globalconf_t *globalconf, const char *h
     return hostconf;
 }
 
+/* Ours alone frames its answers: the library puts its chunked coding on each path by itself. */
+static void drop_filters(h2o_hostconf_t *hostconf)
+{
+    for (size_t i = 0; i != hostconf->paths.size; ++i)
+        hostconf->paths.entries[i].filters.size = 0;
+    hostconf->fallback_path.filters.size = 0;
+}
+
 static void register_paths(h2o_hostconf_t *hostconf, const gm_planned_host_t *host)
 {
     for (size_t i = 0; i != host->paths.size; ++i) {
@@ -65,15 +74,18 @@ gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot)
 
     init_globalconf(&self->globalconf);
     /* the library's limit is off by one for chunks; proxy/handler looks at what it let through */
-    self->globalconf.max_request_entity_size = conf->limits.max_request_body_bytes + 1;
+    self->globalconf.max_request_entity_size = gm_proxy_max_body(&conf->limits) + 1;
     self->globalconf.handshake_timeout = conf->timeout.read_timeout_ms;
     self->globalconf.proxy.io_timeout = conf->timeout.write_timeout_ms;
     self->proxy = gm_proxy_create(snapshot);
     plan = gm_path_plan_create(self->proxy->routes, self->proxy->route_count);
     for (size_t i = 0; i != plan->hosts.size; ++i) {
         h2o_hostconf_t *hostconf = register_host(&self->globalconf, plan->hosts.items[i].host);
-        if (hostconf != NULL)
-            register_paths(hostconf, &plan->hosts.items[i]);
+        if (hostconf == NULL)
+            continue;
+        register_paths(hostconf, &plan->hosts.items[i]);
+        if (gm_proxy_is_ours(self->proxy))
+            drop_filters(hostconf);
     }
     gm_path_plan_destroy(plan);
     for (size_t i = 0; i != cluster_count; ++i)
@@ -129,4 +141,48 @@ void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context
     h2o_context_dispose(context);
     free(queue); /* h2o_context_dispose closes the queue and forgets the memory */
     free(context);
+}
+
+static gm_front_t *create_own_front(gm_generation_t *self, h2o_context_t *context, atomic_size_t *open)
+{
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(self->proxy->snapshot)->proxy;
+    const gm_http1_options_t options = {
+        .context = context,
+        .watches = gm_generation_watches(self, context),
+        .limits = {.max_bytes = conf->limits.max_head_bytes,
+                   .max_field_bytes = conf->limits.max_field_bytes,
+                   .max_target_bytes = conf->limits.max_target_bytes,
+                   .max_fields = (unsigned)conf->limits.max_fields},
+        .read_ms = conf->timeout.read_timeout_ms,
+        .write_ms = conf->timeout.write_timeout_ms,
+        .idle_ms = conf->timeout.idle_timeout_ms,
+        .max_requests = conf->limits.max_requests_per_connection,
+        .open = open,
+    };
+
+    return gm_front_create(&options);
+}
+
+gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *context, atomic_size_t *open)
+{
+    gm_connection_timeouts_t timeouts = {DAY_MS, DAY_MS, DAY_MS, 0}; /* the test backend's */
+    const gm_timeout_conf_t *conf;
+
+    if (self->proxy != NULL) {
+        if (gm_proxy_is_ours(self->proxy))
+            return create_own_front(self, context, open);
+        conf = &gm_snapshot_config(self->proxy->snapshot)->proxy.timeout;
+        timeouts = (gm_connection_timeouts_t){.read_ms = conf->read_timeout_ms,
+                                              .write_ms = conf->write_timeout_ms,
+                                              .idle_ms = conf->idle_timeout_ms,
+                                              .request_ms = conf->request_timeout_ms};
+    }
+    return gm_front_create_library(context, &timeouts, open);
+}
+
+gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *context)
+{
+    if (self->proxy == NULL || !gm_proxy_is_ours(self->proxy))
+        return NULL;
+    return H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)->watches;
 }

@@ -5,6 +5,7 @@
 #include <h2o.h>
 
 #include "backend/backend.h"
+#include "front/front.h"
 #include "proxy/proxy.h"
 #include "upstream/resolver.h"
 
@@ -26,5 +27,15 @@ void gm_generation_destroy(gm_generation_t *self);
 /** A worker's context on its loop. Both on the worker's thread. */
 GM_MUST_USE h2o_context_t *gm_generation_create_context(gm_generation_t *self, h2o_loop_t *loop);
 void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context);
+
+/**
+ * What serves a worker's clients, by the configured engine. Worker's thread.
+ * @param open  how many connections the process has
+ */
+GM_MUST_USE gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *context,
+                                                   atomic_size_t *open);
+
+/** What is to be looked at between two runs of the event loop; NULL = nothing. */
+gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *context);
 
 #endif

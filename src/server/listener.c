@@ -22,7 +22,6 @@
 
 struct gm_listener {
     gm_listener_options_t options;
-    h2o_accept_ctx_t accept;
     h2o_socket_t *sock; /* owned; NULL once closed */
     h2o_timeout_t resume_after;
     h2o_timeout_entry_t resume; /* linked while accepting is paused */
@@ -178,8 +177,7 @@ static bool accept_one(gm_listener_t *self)
         atomic_fetch_sub_explicit(self->options.open, 1, memory_order_relaxed);
         return false;
     }
-    gm_connections_add(self->options.connections, sock, self->options.tls != NULL);
-    h2o_accept(&self->accept, sock);
+    gm_front_accept(self->options.front, sock, self->options.tls);
     return true;
 }
 
@@ -211,8 +209,6 @@ gm_listener_t *gm_listener_create(int fd, const gm_listener_options_t *options)
     gm_listener_t *self = gm_alloc(sizeof(*self));
 
     self->options = *options;
-    self->accept = (h2o_accept_ctx_t){
-        .ctx = options->context, .hosts = options->context->globalconf->hosts, .ssl_ctx = options->tls};
     self->resume.cb = on_resume;
     h2o_timeout_init(options->context->loop, &self->resume_after, RESUME_MS);
     self->sock = h2o_evloop_socket_create(options->context->loop, fd, H2O_SOCKET_FLAG_DONT_READ);

@@ -8,7 +8,7 @@
 #include <h2o.h>
 
 #include "base/error.h"
-#include "front/connection.h"
+#include "front/front.h"
 
 #define GM_LISTENER_MAX_SOCKETS 2 /* IPv4 and IPv6 apart: a client then has one address, not a mapped one */
 
@@ -33,7 +33,7 @@ typedef struct gm_listener gm_listener_t; /* owned by its worker */
 
 typedef struct gm_listener_options {
     h2o_context_t *context;
-    gm_connections_t *connections;
+    gm_front_t *front;   /* borrowed: who serves those that are accepted */
     SSL_CTX *tls;        /* NULL = plain; borrowed */
     atomic_size_t *open; /* connections of the whole process */
     size_t max_open;

@@ -118,10 +118,6 @@ gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err
     const port_t tls_port = {conf->listen_host, (uint16_t)conf->tls.listen_port, "proxy.tls.listen_port",
                              gm_snapshot_place_of(snapshot, &conf->tls.listen_port)};
     gm_worker_options_t options = {
-        .timeouts = {.read_ms = conf->timeout.read_timeout_ms,
-                     .write_ms = conf->timeout.write_timeout_ms,
-                     .idle_ms = conf->timeout.idle_timeout_ms,
-                     .request_ms = conf->timeout.request_timeout_ms},
         .max_open = conf->limits.max_connections,
     };
     unsigned count = conf->workers != GM_WORKERS_AUTO ? (unsigned)conf->workers : gm_processors_allowed();
@@ -142,8 +138,7 @@ gm_server_t *gm_server_start_backend(const char *host, uint16_t port, const gm_b
 {
     gm_server_t *self = create(gm_generation_create_backend(backend));
     const port_t plain = {host, port, "-port", NULL};
-    const uint64_t day_ms = 24 * 60 * 60 * 1000;
-    gm_worker_options_t options = {.timeouts = {day_ms, day_ms, day_ms, 0}, .max_open = SIZE_MAX};
+    gm_worker_options_t options = {.max_open = SIZE_MAX};
 
     if (start_workers(self, &options, 1, &plain, NULL, err) == 0)
         return self;

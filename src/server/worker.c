@@ -27,7 +27,8 @@ struct gm_worker {
     /* worker only */
     h2o_evloop_t *loop;
     h2o_context_t *context;
-    gm_connections_t *connections;
+    gm_front_t *front;
+    gm_watches_t *watches; /* borrowed; may be NULL */
     gm_listener_t *listeners[2 * GM_LISTENER_MAX_SOCKETS];
     size_t listener_count;
     h2o_multithread_receiver_t orders;
@@ -45,8 +46,8 @@ static void drain(gm_worker_t *self)
     self->context->shutdown_requested = 1; /* answers from now on say "Connection: close" */
     for (size_t i = 0; i != self->listener_count; ++i)
         gm_listener_close(self->listeners[i]);
-    gm_connections_drain(self->connections);
-    atomic_store(&self->in_flight, gm_connections_in_flight(self->connections));
+    gm_front_drain(self->front);
+    atomic_store(&self->in_flight, gm_front_in_flight(self->front));
     atomic_store(&self->drain_began, true);
 }
 
@@ -60,7 +61,7 @@ static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mess
         drain(self);
         self->options.on_news(self->options.data);
         if (message->order == ORDER_CUT)
-            atomic_fetch_add(&self->cut, gm_connections_cut(self->connections));
+            atomic_fetch_add(&self->cut, gm_front_cut(self->front));
         free(message);
     }
 }
@@ -68,7 +69,7 @@ static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mess
 static void create_listeners(gm_worker_t *self, gm_listener_sockets_t *sockets, SSL_CTX *tls)
 {
     gm_listener_options_t options = {.context = self->context,
-                                     .connections = self->connections,
+                                     .front = self->front,
                                      .tls = tls,
                                      .open = self->options.open,
                                      .max_open = self->options.max_open};
@@ -82,7 +83,8 @@ static void set_up(gm_worker_t *self)
 {
     self->loop = h2o_evloop_create();
     self->context = gm_generation_create_context(self->options.generation, self->loop);
-    self->connections = gm_connections_create(self->loop, &self->options.timeouts, self->options.open);
+    self->front = gm_generation_create_front(self->options.generation, self->context, self->options.open);
+    self->watches = gm_generation_watches(self->options.generation, self->context);
     h2o_multithread_register_receiver(self->context->queue, &self->orders, on_orders);
     create_listeners(self, &self->options.plain_sockets, NULL);
     create_listeners(self, &self->options.tls_sockets, self->options.tls);
@@ -111,12 +113,24 @@ static void tear_down(gm_worker_t *self)
     stop_taking_orders(self); /* first: an order to cut may come when the last connection has just gone */
     for (size_t i = 0; i != self->listener_count; ++i)
         gm_listener_destroy(self->listeners[i]);
-    gm_connections_destroy(self->connections);
+    gm_front_destroy(self->front);
     h2o_evloop_run(self->loop, 0); /* lets closed sockets go */
     h2o_multithread_unregister_receiver(self->context->queue, &self->orders);
     gm_generation_destroy_context(self->options.generation, self->context);
     h2o_evloop_run(self->loop, 0);
     h2o_evloop_destroy(self->loop);
+}
+
+static void serve(gm_worker_t *self)
+{
+    int32_t longest_ms = self->watches != NULL ? gm_watches_interval_ms(self->watches) : 1000;
+
+    while (!self->is_draining || gm_front_count(self->front) != 0) {
+        if (h2o_evloop_run(self->loop, longest_ms) != 0 && errno != EINTR)
+            break;
+        if (self->watches != NULL)
+            gm_watches_sweep(self->watches);
+    }
 }
 
 /*
@@ -132,9 +146,7 @@ static void *run(void *data)
     self->takes_orders = true;
     pthread_cond_signal(&self->ready);
     pthread_mutex_unlock(&self->lock);
-    while (!self->is_draining || gm_connections_count(self->connections) != 0)
-        if (h2o_evloop_run(self->loop, 1000) != 0 && errno != EINTR)
-            break;
+    serve(self);
     tear_down(self);
     atomic_store(&self->has_ended, true);
     self->options.on_news(self->options.data);

@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "front/connection.h"
 #include "server/generation.h"
 #include "server/listener.h"
 
@@ -13,8 +12,7 @@ typedef struct gm_worker gm_worker_t; /* owned by the server */
 
 typedef struct gm_worker_options {
     unsigned index;
-    gm_generation_t *generation; /* borrowed */
-    gm_connection_timeouts_t timeouts;
+    gm_generation_t *generation;                      /* borrowed */
     SSL_CTX *tls;                                     /* borrowed; for tls_sockets */
     gm_listener_sockets_t plain_sockets, tls_sockets; /* taken */
     atomic_size_t *open;                              /* connections of the process */

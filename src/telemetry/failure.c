@@ -29,8 +29,14 @@ const char *gm_failure_reason_phrase(int status)
         return "Request Timeout";
     case 413:
         return "Content Too Large";
+    case 414:
+        return "URI Too Long";
     case 417:
         return "Expectation Failed";
+    case 431:
+        return "Request Header Fields Too Large";
+    case 499:
+        return "Client Closed Request";
     case 501:
         return "Not Implemented";
     case 502:

@@ -11,6 +11,9 @@
     X(NO_ROUTE,             404, "no_route",              "destination_not_found",     "no route matches this request") \
     X(REQUEST_TIMEOUT,      408, "request_timeout",       "http_request_error",        "the request did not arrive in time") \
     X(PAYLOAD_TOO_LARGE,    413, "payload_too_large",     "http_request_error",        "the request body is larger than this proxy allows") \
+    X(URI_TOO_LONG,         414, "uri_too_long",          "http_request_error",        "the request's target is longer than this proxy allows") \
+    X(HEADER_TOO_LARGE,     431, "header_too_large",      "http_request_error",        "the request's head is larger than this proxy allows") \
+    X(CLIENT_GONE,          499, "client_gone",           "connection_terminated",     "the client left before its answer") \
     X(EXPECTATION_FAILED,   417, "expectation_failed",    "http_request_error",        "only 100-continue can be expected") \
     X(INTERNAL,             500, "internal",              "proxy_internal_error",      "the proxy made a mistake") \
     X(NOT_IMPLEMENTED,      501, "not_implemented",       "http_request_denied",       "the proxy does not serve this method") \

@@ -1,100 +1,110 @@
 /*
- * Keeps the library's socket pools, one per address that ever worked, apart per worker: no lock is contended
- * and no connection leaves its event loop. Addresses are few and change rarely. Called by proxy/forward_h2o.
+ * Last in, first out: under little load few connections stay warm and the others go. The sockets stay
+ * registered with the event loop while they are idle, so that an endpoint that closes one is noticed at once
+ * and no request pays for registering. Worker's thread.
  */
 #include "upstream/pool.h"
 
-#include <string.h>
-
-#include "base/vector.h"
-
-typedef struct address_pool {
-    gm_address_t address;
-    h2o_socketpool_t pool;
-} address_pool_t;
-
 struct gm_pool {
-    h2o_loop_t *loop;
     gm_cluster_t *cluster; /* shared */
     uint64_t idle_ms;
-    uint32_t version; /* of the cluster's addresses when `current` was chosen */
+    size_t max_idle, count;
+    uint32_t version; /* of the cluster's addresses that the idle connections go to */
     size_t preferred;
-    address_pool_t *current; /* NULL = none */
-    GM_VECTOR(address_pool_t *) all;
+    h2o_linklist_t idle; /* clients, the last used first */
 };
 
-gm_pool_t *gm_pool_create(h2o_loop_t *loop, gm_cluster_t *cluster, uint64_t idle_ms)
+static gm_client_t *client_of(h2o_linklist_t *link)
+{
+    return H2O_STRUCT_FROM_MEMBER(gm_client_t, link, link);
+}
+
+gm_pool_t *gm_pool_create(gm_cluster_t *cluster, uint64_t idle_ms, size_t max_idle)
 {
     gm_pool_t *self = gm_alloc(sizeof(*self));
 
-    self->loop = loop;
     self->cluster = gm_cluster_retain(cluster);
     self->idle_ms = idle_ms;
+    self->max_idle = max_idle;
+    h2o_linklist_init_anchor(&self->idle);
     return self;
+}
+
+static void remove_idle(gm_pool_t *self, gm_client_t *client)
+{
+    h2o_linklist_unlink(&client->link);
+    --self->count;
+}
+
+static void clear(gm_pool_t *self)
+{
+    while (!h2o_linklist_is_empty(&self->idle)) {
+        gm_client_t *client = client_of(self->idle.next);
+        remove_idle(self, client);
+        gm_client_abort(client);
+    }
 }
 
 void gm_pool_destroy(gm_pool_t *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i != self->all.size; ++i) {
-        h2o_socketpool_dispose(&self->all.items[i]->pool);
-        free(self->all.items[i]);
-    }
-    gm_vector_dispose(&self->all);
+    clear(self);
     gm_cluster_release(self->cluster);
     free(self);
 }
 
-h2o_socketpool_t *gm_pool_take(gm_pool_t *self)
+/* The name may stand for other machines now. */
+static void follow_cluster(gm_pool_t *self)
 {
-    if (self->version != gm_cluster_version(self->cluster)) {
-        /* the name may stand for other machines now: ask again, and leave the old connections to their
-         * timeout */
-        self->version = gm_cluster_version(self->cluster);
-        self->preferred = 0;
-        self->current = NULL;
-    }
-    if (self->current == NULL || h2o_linklist_is_empty(&self->current->pool._shared.sockets))
+    uint32_t version = gm_cluster_version(self->cluster);
+
+    if (version == self->version)
+        return;
+    self->version = version;
+    self->preferred = 0;
+    clear(self);
+}
+
+gm_client_t *gm_pool_take(gm_pool_t *self)
+{
+    gm_client_t *client;
+
+    follow_cluster(self);
+    if (h2o_linklist_is_empty(&self->idle))
         return NULL;
-    return &self->current->pool;
+    client = client_of(self->idle.next);
+    remove_idle(self, client);
+    return client;
 }
 
-static address_pool_t *find_or_add(gm_pool_t *self, const gm_address_t *address)
+static void on_gone(void *data, gm_client_t *client)
 {
-    address_pool_t *entry;
+    remove_idle(data, client);
+}
 
-    for (size_t i = 0; i != self->all.size; ++i) {
-        entry = self->all.items[i];
-        if (entry->address.length == address->length &&
-            memcmp(&entry->address.bytes, &address->bytes, address->length) == 0)
-            return entry;
+void gm_pool_give(gm_pool_t *self, gm_client_t *client)
+{
+    /* half a second before the endpoint would close it: a request that is on its way then would be lost */
+    uint64_t hint_ms = client->keep_alive_s != 0 ? (uint64_t)client->keep_alive_s * 1000 - 500 : UINT64_MAX;
+
+    follow_cluster(self);
+    if (!gm_client_is_reusable(client)) {
+        gm_client_abort(client);
+        return;
     }
-    entry = gm_alloc(sizeof(*entry));
-    entry->address = *address;
-    h2o_socketpool_init_by_address(&entry->pool, (void *)&entry->address.bytes, entry->address.length, 0,
-                                   SIZE_MAX);
-    h2o_socketpool_set_timeout(&entry->pool, self->loop, self->idle_ms);
-    *gm_vector_push(&self->all) = entry;
-    return entry;
-}
-
-static void on_close(void *data)
-{
-    h2o_socketpool_t *pool = data;
-    __sync_sub_and_fetch(&pool->_shared.count, 1);
-}
-
-h2o_socketpool_t *gm_pool_put(gm_pool_t *self, const gm_connected_t *connected)
-{
-    self->current = find_or_add(self, &connected->address);
-    self->preferred = connected->index;
-    /* what the library does for a connection of its own before it gives it back (lib/common/socketpool.c) */
-    __sync_add_and_fetch(&self->current->pool._shared.count, 1);
-    connected->sock->on_close.cb = on_close;
-    connected->sock->on_close.data = &self->current->pool;
-    h2o_socketpool_return(&self->current->pool, connected->sock);
-    return &self->current->pool;
+    if (self->count == self->max_idle) {
+        gm_client_t *oldest = client_of(self->idle.prev);
+        if (self->max_idle == 0) {
+            gm_client_abort(client);
+            return;
+        }
+        remove_idle(self, oldest);
+        gm_client_abort(oldest);
+    }
+    h2o_linklist_insert(self->idle.next, &client->link);
+    ++self->count;
+    gm_client_wait(client, hint_ms < self->idle_ms ? hint_ms : self->idle_ms, on_gone, self);
 }
 
 size_t gm_pool_preferred_address(const gm_pool_t *self)
@@ -102,7 +112,7 @@ size_t gm_pool_preferred_address(const gm_pool_t *self)
     return self->preferred;
 }
 
-gm_cluster_t *gm_pool_cluster(const gm_pool_t *self)
+void gm_pool_prefer_address(gm_pool_t *self, size_t index)
 {
-    return self->cluster;
+    self->preferred = index;
 }

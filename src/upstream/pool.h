@@ -2,31 +2,29 @@
 #ifndef GM_UPSTREAM_POOL_H
 #define GM_UPSTREAM_POOL_H
 
-#include <h2o.h>
-#include <h2o/socketpool.h>
-
-#include "upstream/connector.h"
+#include "upstream/client.h"
+#include "upstream/cluster.h"
 
 typedef struct gm_pool gm_pool_t; /* owned by its worker's context, used by that worker only */
 
-/** @param idle_ms  how long an idle connection is kept */
-GM_MUST_USE gm_pool_t *gm_pool_create(h2o_loop_t *loop, gm_cluster_t *cluster, uint64_t idle_ms);
+/**
+ * @param cluster   retained
+ * @param idle_ms   how long an idle connection is kept; an endpoint may ask for less
+ * @param max_idle  how many are kept
+ */
+GM_MUST_USE gm_pool_t *gm_pool_create(gm_cluster_t *cluster, uint64_t idle_ms, size_t max_idle);
 
-/** No connection may be in use any more. Accepts NULL. */
+/** Closes what is idle. Accepts NULL. */
 void gm_pool_destroy(gm_pool_t *self);
 
-/**
- * The library's pool for the address that worked last, if it seems to hold an idle connection; NULL = connect
- * first, and hand the connection in by gm_pool_put.
- */
-h2o_socketpool_t *gm_pool_take(gm_pool_t *self);
+/** The connection that was used last, now the caller's; NULL = connect. */
+gm_client_t *gm_pool_take(gm_pool_t *self);
 
-/** Puts a fresh connection in, so that the library's client finds it in the pool that is returned. */
-h2o_socketpool_t *gm_pool_put(gm_pool_t *self, const gm_connected_t *connected);
+/** Takes a client back whose exchange is over, and keeps it if it can serve another. */
+void gm_pool_give(gm_pool_t *self, gm_client_t *client);
 
-/** The index to begin with when connecting. */
+/** The index of the address to begin with when connecting: the one that worked last. */
 size_t gm_pool_preferred_address(const gm_pool_t *self);
-
-gm_cluster_t *gm_pool_cluster(const gm_pool_t *self);
+void gm_pool_prefer_address(gm_pool_t *self, size_t index);
 
 #endif

@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 from gomesh_ports import free_port
-from gomesh_tap import closing, deadline, explain, give_up, note, now, ok, temporary_folder
+from gomesh_tap import ENGINE, closing, deadline, explain, give_up, note, now, ok, temporary_folder
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 GOMESH = os.path.abspath(os.environ.get("GOMESH") or os.path.join(ROOT, "build", "gomesh"))
@@ -195,7 +195,7 @@ def write_file(name, content):
 
 def proxy_config(listen_port, backend=None, timeout=None, limits=None, routes=None, **settings):
     """The usual configuration; backend is a port on 127.0.0.1 or (host, port); settings go below proxy."""
-    proxy = {"listen_port": listen_port}
+    proxy = {"listen_port": listen_port, "engine": ENGINE}
     if backend is not None:
         host, port = backend if isinstance(backend, tuple) else ("127.0.0.1", backend)
         proxy["backend"] = {"host": host, "port": port}

@@ -114,14 +114,17 @@ def give_up(reason):
     sys.exit(1)
 
 
+ENGINE = os.environ.get("GM_ENGINE", "gomesh")  # the whole file runs with this engine
+
+
 class known_limit:
-    """`with known_limit("why"):` marks checks that fail for a reason that is documented; they may fail."""
+    """`with known_limit("why"):` marks checks that the engine h2o fails for a reason that is documented."""
 
     def __init__(self, why):
         self.why = why
 
     def __enter__(self):
-        levels[-1].limit = self.why
+        levels[-1].limit = self.why if ENGINE == "h2o" else None
 
     def __exit__(self, *_):
         levels[-1].limit = None

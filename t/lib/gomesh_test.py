@@ -11,6 +11,7 @@ groups its checks in subtest(name, function) and ends with done(). Whatever is s
 (processes, origins, connections) ends with it, in reverse order.
 
     $GOMESH         the binary; default build/gomesh below the repository's root
+    $GM_ENGINE      the engine of proxies that this library configures; default gomesh
     $GM_TEST_SLOW   multiplies every deadline and configured timeout, for sanitizer builds
 """
 import sys
@@ -19,7 +20,7 @@ sys.dont_write_bytecode = True
 
 # fmt: off
 from gomesh_tap import (  # noqa: E402,F401
-    SLOW, Skip, background, closing, deadline, done, duration, elapsed_since, explain, give_up, is_,
+    ENGINE, SLOW, Skip, background, closing, deadline, done, duration, elapsed_since, explain, give_up, is_,
     known_limit, like, note, now, ok, skip, skip_all, subtest, temporary_folder, unlike, wait_until)
 from gomesh_ports import free_port, has_ipv6, listening_sockets, tcp_state  # noqa: E402,F401
 from gomesh_process import (  # noqa: E402,F401

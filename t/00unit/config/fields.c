@@ -44,6 +44,12 @@ static void test_wrong_values(void)
             "1:19: error: workers: \"many\" is neither \"auto\" nor a whole number from 1 to 256\n"));
     ok(says("log: { level: inof }",
             "1:15: error: level: \"inof\" is not one of debug, info, warn, error; did you mean \"info\"?\n"));
+    ok(says(
+        "log: { level: warning }",
+        "1:15: error: level: \"warning\" is not one of debug, info, warn, error; did you mean \"warn\"?\n"));
+    ok(says("log: { level: err }",
+            "1:15: error: level: \"err\" is not one of debug, info, warn, error; did you mean \"error\"?\n"));
+    ok(says("log: { level: wa }", "1:15: error: level: \"wa\" is not one of debug, info, warn, error\n"));
     ok(says("log: { level: zzzzzzz }",
             "1:15: error: level: \"zzzzzzz\" is not one of debug, info, warn, error\n"));
     ok(says("proxy: { backend: { host: \"a b\" } }",
@@ -191,7 +197,7 @@ static void test_numbers(void)
     ok(says("proxy: { timeout: { read_timeout: 25h } }",
             "1:35: error: read_timeout: 25h is out of range, expected 1ms to 24h\n"));
     ok(says("proxy: { limits: { max_request_body: 2TiB } }",
-            "1:38: error: max_request_body: 2TiB is out of range, expected 1 to 1TiB\n"));
+            "1:38: error: max_request_body: 2TiB is out of range, expected 0 to 1TiB\n"));
     ok(says(
         "proxy: { limits: { max_request_body: 64KX } }",
         "1:38: error: max_request_body: unknown unit \"KX\" in \"64KX\", expected a size such as 64KiB or "

@@ -52,7 +52,8 @@ static void test_dump_text(void)
     gm_buffer_t dump = {0};
 
     gm_render_yaml(gm_snapshot_config(text.snapshot), &dump);
-    ok(strstr(dump.text, "proxy:\n  listen_host: \"\"\n  listen_port: 8000\n  workers: auto\n") == dump.text);
+    ok(strstr(dump.text, "proxy:\n  listen_host: \"\"\n  listen_port: 8000\n  engine: \"gomesh\"\n") ==
+       dump.text);
     ok(strstr(dump.text, "routes:\n  - name: \"r\"\n    backend:\n      host: \"c\"\n      port: 2\n") !=
        NULL);
     ok(strstr(dump.text, "tls") == NULL);

@@ -1,0 +1,36 @@
+/* downstream: what a front end of ours knows about a request beyond libh2o's h2o_req_t */
+#ifndef GM_FRONT_DOWNSTREAM_H
+#define GM_FRONT_DOWNSTREAM_H
+
+#include "front/stream.h"
+
+/** One per request, in its connection; the same for every protocol. Worker only. */
+typedef struct gm_downstream {
+    gm_stream_t *body;   /* NULL = the request has none */
+    bool has_empty_body; /* "Content-Length: 0" */
+    bool is_refused;     /* the head was not acceptable: answer with `refusal`, and do nothing else */
+    gm_failure_t refusal;
+    const char *why;           /* static */
+    bool is_cut;               /* the proxy itself ends the connection, at its own end */
+    bool accepts_trailers;     /* TE: trailers */
+    gm_span_t upgrade;         /* of Upgrade, if Connection names it */
+    gm_span_t peer;            /* the client's address as text */
+    gm_head_field_t *trailers; /* set by the handler before the last piece of the answer; not copied */
+    size_t trailer_count;
+    /** Sends an interim answer (103) if the client's version knows them and no answer has begun. */
+    void (*send_interim)(h2o_req_t *req, unsigned status, const gm_head_field_t *fields, size_t count);
+} gm_downstream_t;
+
+/** The callbacks of all our front ends' connections. */
+typedef struct gm_downstream_callbacks {
+    h2o_conn_callbacks_t super;
+    gm_downstream_t *(*of)(h2o_req_t *req);
+} gm_downstream_callbacks_t;
+
+/** Only for requests that came through a front end of ours. */
+static inline gm_downstream_t *gm_downstream_of(h2o_req_t *req)
+{
+    return ((const gm_downstream_callbacks_t *)req->conn->callbacks)->of(req);
+}
+
+#endif

@@ -1,0 +1,73 @@
+/*
+ * The two ways of serving a client behind one name, so that listener and worker need not know. Worker's
+ * thread.
+ */
+#include "front/front.h"
+
+struct gm_front {
+    gm_http1_front_t *own; /* owned; NULL = the library serves */
+    gm_connections_t *library;
+    h2o_accept_ctx_t plain, tls; /* the library keeps pointers to them */
+};
+
+gm_front_t *gm_front_create(const gm_http1_options_t *options)
+{
+    gm_front_t *self = gm_alloc(sizeof(*self));
+
+    self->own = gm_http1_front_create(options);
+    return self;
+}
+
+gm_front_t *gm_front_create_library(h2o_context_t *context, const gm_connection_timeouts_t *timeouts,
+                                    atomic_size_t *open)
+{
+    gm_front_t *self = gm_alloc(sizeof(*self));
+
+    self->plain.ctx = self->tls.ctx = context;
+    self->plain.hosts = self->tls.hosts = context->globalconf->hosts;
+    self->library = gm_connections_create(context->loop, timeouts, open);
+    return self;
+}
+
+void gm_front_destroy(gm_front_t *self)
+{
+    if (self == NULL)
+        return;
+    gm_http1_front_destroy(self->own);
+    gm_connections_destroy(self->library);
+    free(self);
+}
+
+void gm_front_accept(gm_front_t *self, h2o_socket_t *sock, SSL_CTX *tls)
+{
+    if (self->own != NULL) {
+        gm_http1_accept(self->own, sock, tls);
+        return;
+    }
+    gm_connections_add(self->library, sock, tls != NULL);
+    self->tls.ssl_ctx = tls; /* there is one TLS listener */
+    h2o_accept(tls != NULL ? &self->tls : &self->plain, sock);
+}
+
+size_t gm_front_count(const gm_front_t *self)
+{
+    return self->own != NULL ? gm_http1_count(self->own) : gm_connections_count(self->library);
+}
+
+void gm_front_drain(gm_front_t *self)
+{
+    if (self->own != NULL)
+        gm_http1_drain(self->own);
+    else
+        gm_connections_drain(self->library);
+}
+
+size_t gm_front_in_flight(const gm_front_t *self)
+{
+    return self->own != NULL ? gm_http1_in_flight(self->own) : gm_connections_in_flight(self->library);
+}
+
+size_t gm_front_cut(gm_front_t *self)
+{
+    return self->own != NULL ? gm_http1_cut(self->own) : gm_connections_cut(self->library);
+}

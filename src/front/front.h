@@ -1,0 +1,29 @@
+/* front: where accepted sockets go, whichever engine serves them */
+#ifndef GM_FRONT_FRONT_H
+#define GM_FRONT_FRONT_H
+
+#include "front/connection.h"
+#include "front/http1.h"
+
+typedef struct gm_front gm_front_t; /* one per worker; owned by it */
+
+/** Clients are served by our own HTTP/1 front end. */
+GM_MUST_USE gm_front_t *gm_front_create(const gm_http1_options_t *options);
+
+/** Clients are served by the library's HTTP/1 server, under a watch. @param open  as in gm_http1_options_t */
+GM_MUST_USE gm_front_t *gm_front_create_library(h2o_context_t *context,
+                                                const gm_connection_timeouts_t *timeouts,
+                                                atomic_size_t *open);
+
+/** All connections must be gone. Accepts NULL. */
+void gm_front_destroy(gm_front_t *self);
+
+/** Takes an accepted socket, which was counted in `open`. @param tls  NULL = plain; borrowed */
+void gm_front_accept(gm_front_t *self, h2o_socket_t *sock, SSL_CTX *tls);
+
+size_t gm_front_count(const gm_front_t *self);
+void gm_front_drain(gm_front_t *self);
+size_t gm_front_in_flight(const gm_front_t *self);
+size_t gm_front_cut(gm_front_t *self);
+
+#endif

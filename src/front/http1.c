@@ -1,0 +1,596 @@
+/*
+ * The reading side of a client's connection: heads, bodies, and the order of requests. What a connection
+ * waits for is one of its states; gm_http1_close is the one way out of all of them, and disposing of the
+ * request is the one way to cancel whatever was started for it. Worker's thread.
+ */
+#include "front/http1_connection.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <linux/tcp.h>
+
+#include "net/transport.h"
+
+#define PIPELINE_MAX ((size_t)16 * 1024) /* read ahead of the answer */
+#define LINGER_MS 2000
+/* a client that has just been answered may have its next request on the way */
+#define DRAIN_PATIENCE_MS 100
+#define LEAVE_CHECK_MS 200
+
+static void on_read(h2o_socket_t *sock, const char *err);
+static void on_head_bytes(gm_http1_connection_t *self);
+
+static gm_http1_connection_t *connection_of_body(gm_stream_t *body)
+{
+    return H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, body, body);
+}
+
+static void set_reading(gm_http1_connection_t *self, bool on)
+{
+    if (self->is_reading == on || (on && self->is_half_closed))
+        return;
+    self->is_reading = on;
+    if (on)
+        h2o_socket_read_start(self->sock, on_read);
+    else
+        h2o_socket_read_stop(self->sock);
+}
+
+static void renew(gm_http1_connection_t *self)
+{
+    h2o_init_request(&self->req, &self->super, NULL);
+    self->last = (h2o_ostream_t){.do_send = gm_http1_send};
+    self->req._ostr_top = &self->last;
+    self->has_head = self->is_chunked = self->has_no_body = self->ends_by_close = self->is_broken = false;
+    self->is_held = self->expects_continue = false;
+    self->next_interim = (h2o_iovec_t){NULL, 0};
+    self->seen = 0;
+    gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
+}
+
+void gm_http1_close(gm_http1_connection_t *self)
+{
+    gm_watch_stop(&self->reading);
+    gm_watch_stop(&self->writing);
+    h2o_linklist_unlink(&self->link);
+    --self->front->count;
+    atomic_fetch_sub_explicit(self->front->options.open, 1, memory_order_relaxed);
+    h2o_dispose_request(&self->req);
+    gm_framing_dispose(&self->framing);
+    h2o_socket_close(self->sock);
+    free(self);
+}
+
+static void on_late_close(gm_watch_t *watch)
+{
+    gm_http1_close(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch));
+}
+
+/* ---- the body of a request */
+
+static void stop_body(gm_http1_connection_t *self, gm_failure_t failure, const char *why)
+{
+    gm_watch_stop(&self->reading);
+    set_reading(self, false);
+    self->req.http1_is_persistent = 0;
+    self->body.has_failed = true;
+    self->body.failure = failure;
+    self->body.why = why;
+    if (self->body.on_change != NULL)
+        self->body.on_change(&self->body);
+}
+
+static void on_late_body(gm_watch_t *watch)
+{
+    stop_body(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch), GM_FAILURE_REQUEST_TIMEOUT,
+              "the request's body stopped arriving");
+}
+
+static void watch_body(gm_http1_connection_t *self)
+{
+    gm_watch_start(self->front->options.watches, &self->reading, self->front->options.read_ms, on_late_body);
+}
+
+/* What the client sent behind the last chunk, now that it is complete. */
+static int take_trailers(gm_http1_connection_t *self)
+{
+    const gm_buffer_t *raw = &self->framing.chunked.trailers;
+    h2o_mem_pool_t *pool = &self->req.pool;
+    char *copy;
+    int count;
+
+    if (raw->length == 0)
+        return 0;
+    copy = h2o_mem_alloc_pool(pool, raw->length);
+    memcpy(copy, raw->text, raw->length);
+    self->body.trailers = h2o_mem_alloc_pool(pool, GM_HEAD_MAX_FIELDS * sizeof(gm_head_field_t));
+    count = gm_head_parse_trailers(copy, raw->length, self->body.trailers, GM_HEAD_MAX_FIELDS);
+    self->body.trailer_count = count > 0 ? (size_t)count : 0;
+    return count < 0 ? -1 : 0;
+}
+
+/* @return 0, or -1 if it is malformed */
+static int feed_body(gm_http1_connection_t *self)
+{
+    h2o_buffer_t *input = self->sock->input;
+    size_t size = input->size;
+
+    if (size != 0 && gm_framing_feed(&self->framing, input->bytes, &size) != 0)
+        return -1;
+    if (size != input->size) {
+        if (size == 0)
+            h2o_buffer_consume(&self->sock->input, input->size);
+        else
+            input->size = size;
+    }
+    self->body.available = self->framing.ready;
+    self->body.has_ended = self->framing.has_ended;
+    return self->framing.has_ended && self->framing.kind == GM_FRAMING_CHUNKED ? take_trailers(self) : 0;
+}
+
+static void on_body_bytes(gm_http1_connection_t *self)
+{
+    if (feed_body(self) != 0) {
+        stop_body(self, GM_FAILURE_BAD_REQUEST, "the request's body is not valid chunked coding");
+        return;
+    }
+    if (self->framing.has_ended)
+        gm_watch_stop(&self->reading);
+    else
+        gm_watch_renew(&self->reading);
+    if (self->sock->input->size >= GM_TRANSPORT_HIGH_WATER) { /* the backend is slow, not the client */
+        set_reading(self, false);
+        gm_watch_stop(&self->reading);
+    }
+    if (self->body.on_change != NULL && (self->body.available != 0 || self->body.has_ended))
+        self->body.on_change(&self->body);
+}
+
+static void start_body(gm_stream_t *body)
+{
+    gm_http1_connection_t *self = connection_of_body(body);
+
+    if (self->expects_continue && !self->framing.has_ended && self->sock->input->size == 0)
+        gm_http1_send_interim(&self->req, 100, NULL, 0);
+    self->expects_continue = false;
+    if (!self->framing.has_ended)
+        watch_body(self);
+}
+
+static void take_body(gm_stream_t *body, h2o_buffer_t **to)
+{
+    gm_http1_connection_t *self = connection_of_body(body);
+
+    if (body->available == 0)
+        return;
+    gm_transport_take(&self->sock->input, self->framing.ready, to);
+    gm_framing_take(&self->framing);
+    body->available = 0;
+    if (!body->has_ended && !body->has_failed) {
+        if (!gm_watch_is_running(&self->reading))
+            watch_body(self);
+        set_reading(self, true);
+    }
+}
+
+/* ---- the head of a request */
+
+static h2o_iovec_t moved(gm_span_t span, ptrdiff_t distance)
+{
+    return span.base != NULL ? h2o_iovec_init(span.base + distance, span.length) : h2o_iovec_init(NULL, 0);
+}
+
+static gm_span_t moved_span(gm_span_t span, ptrdiff_t distance)
+{
+    if (span.base != NULL)
+        span.base += distance;
+    return span;
+}
+
+static void fill_fields(h2o_req_t *req, const gm_head_t *head, ptrdiff_t distance)
+{
+    h2o_vector_reserve(&req->pool, &req->headers, head->field_count + 4);
+    for (size_t i = 0; i != head->field_count; ++i) {
+        h2o_iovec_t name = moved(head->fields[i].name, distance),
+                    value = moved(head->fields[i].value, distance);
+        const h2o_token_t *token = h2o_lookup_token(name.base, name.len);
+        if (token != NULL)
+            h2o_add_header(&req->pool, &req->headers, token, NULL, value.base, value.len);
+        else
+            h2o_add_header_by_str(&req->pool, &req->headers, name.base, name.len, 0, NULL, value.base,
+                                  value.len);
+    }
+}
+
+/* The head moves into the request's pool, so that the socket's buffer holds only the body and what follows.
+ */
+static void fill_request(gm_http1_connection_t *self, const gm_head_t *head)
+{
+    h2o_req_t *req = &self->req;
+    const char *bytes = self->sock->input->bytes;
+    char *copy = h2o_mem_alloc_pool(&req->pool, head->length);
+    ptrdiff_t distance = copy - bytes;
+
+    memcpy(copy, bytes, head->length);
+    req->version = 0x100 | (int)head->minor_version;
+    req->input.method = moved(head->method, distance);
+    req->input.path = head->target.base < bytes || head->target.base >= bytes + head->length
+                          ? h2o_iovec_init(head->target.base, head->target.length) /* static: "/" */
+                          : moved(head->target, distance);
+    if (head->host.base != NULL)
+        req->input.authority = moved(head->host, distance);
+    fill_fields(req, head, distance);
+    req->http1_is_persistent = head->keeps_alive;
+    self->downstream.accepts_trailers = head->accepts_trailers;
+    self->downstream.upgrade = moved_span(head->upgrade, distance);
+    self->downstream.has_empty_body = head->content_length == 0;
+    self->expects_continue = head->expects_continue;
+}
+
+static gm_failure_t failure_of(unsigned status)
+{
+    return status == 417   ? GM_FAILURE_EXPECTATION_FAILED
+           : status == 414 ? GM_FAILURE_URI_TOO_LONG
+           : status == 431 ? GM_FAILURE_HEADER_TOO_LARGE
+           : status == 501 ? GM_FAILURE_NOT_IMPLEMENTED
+                           : GM_FAILURE_BAD_REQUEST;
+}
+
+/* Refused heads travel through the pipeline too: what answers and logs them is where all failures are made.
+ */
+static void fill_refused(gm_http1_connection_t *self, gm_failure_t failure, const char *why)
+{
+    h2o_req_t *req = &self->req;
+
+    if (req->input.method.base == NULL) {
+        req->version = 0x101;
+        req->input.method = h2o_iovec_init(H2O_STRLIT("-"));
+        req->input.path = h2o_iovec_init(H2O_STRLIT("/"));
+    }
+    req->http1_is_persistent = 0;
+    self->downstream.is_refused = true;
+    self->downstream.refusal = failure;
+    self->downstream.why = why;
+    set_reading(self, false); /* whatever follows means nothing */
+}
+
+static void begin_request(gm_http1_connection_t *self)
+{
+    h2o_req_t *req = &self->req;
+
+    self->state = GM_HTTP1_SERVE;
+    gm_watch_stop(&self->reading);
+    ++self->requests;
+    req->input.scheme = self->is_tls ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
+    req->input.authority =
+        self->super.hosts[0]->authority.hostport; /* as the library: for who sends no Host */
+    self->downstream =
+        (gm_downstream_t){.peer = {self->peer, strlen(self->peer)}, .send_interim = gm_http1_send_interim};
+}
+
+static void serve(gm_http1_connection_t *self)
+{
+    const gm_http1_options_t *options = &self->front->options;
+
+    if (self->front->is_draining || (options->max_requests != 0 && self->requests >= options->max_requests))
+        self->req.http1_is_persistent = 0;
+    if (self->framing.has_ended && self->sock->input->size >= PIPELINE_MAX)
+        set_reading(self, false);
+    h2o_process_request(&self->req);
+}
+
+static void refuse(gm_http1_connection_t *self, gm_failure_t failure, const char *why)
+{
+    begin_request(self);
+    fill_refused(self, failure, why);
+    serve(self);
+}
+
+static void accept_head(gm_http1_connection_t *self, const gm_head_t *head)
+{
+    begin_request(self);
+    fill_request(self, head);
+    h2o_buffer_consume(&self->sock->input, head->length);
+    self->body = (gm_stream_t){.start = start_body, .take = take_body, .length = head->content_length};
+    if (head->is_chunked || (head->content_length != GM_HEAD_NO_LENGTH && head->content_length != 0)) {
+        gm_framing_init(&self->framing, head->is_chunked ? GM_FRAMING_CHUNKED : GM_FRAMING_LENGTH,
+                        head->is_chunked ? 0 : head->content_length);
+        self->downstream.body = &self->body;
+        if (feed_body(self) != 0) {
+            fill_refused(self, GM_FAILURE_BAD_REQUEST, "the request's body is not valid chunked coding");
+            self->downstream.body = NULL;
+        }
+    }
+    serve(self);
+}
+
+static void on_late_head(gm_watch_t *watch)
+{
+    refuse(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch), GM_FAILURE_REQUEST_TIMEOUT,
+           "the request's head did not arrive in time");
+}
+
+/* A head as a whole has read_timeout: dripping does not keep it alive. */
+static void on_head_bytes(gm_http1_connection_t *self)
+{
+    h2o_buffer_t *input = self->sock->input;
+    gm_head_t head;
+    int ret;
+
+    if (input->size == 0)
+        return;
+    if (self->seen == 0)
+        gm_watch_start(self->front->options.watches, &self->reading, self->front->options.read_ms,
+                       on_late_head);
+    ret = gm_head_parse_request(input->bytes, input->size, self->seen, &self->front->options.limits, &head);
+    self->seen = input->size;
+    if (ret > 0)
+        accept_head(self, &head);
+    else if (ret < 0)
+        refuse(self, failure_of(head.refusal), head.why);
+}
+
+/* ---- the end of a request, and of a connection */
+
+static void wait_for_request(gm_http1_connection_t *self)
+{
+    uint64_t limit = self->front->is_draining ? DRAIN_PATIENCE_MS : self->front->options.idle_ms;
+
+    self->state = GM_HTTP1_HEAD;
+    gm_watch_start(self->front->options.watches, &self->reading, limit, on_late_close);
+    if (self->is_half_closed && self->sock->input->size == 0) {
+        gm_http1_close(self);
+        return;
+    }
+    set_reading(self, true);
+    if (self->sock->input->size != 0)
+        on_head_bytes(self);
+    else
+        gm_transport_shrink(&self->sock->input);
+}
+
+/*
+ * Closing a socket while the client still sends makes the kernel reset the connection, and the answer may be
+ * lost on its way (RFC 9112, 9.6). So the client is told that nothing follows, and what it sends is read.
+ */
+static void linger(gm_http1_connection_t *self)
+{
+    self->state = GM_HTTP1_LINGER;
+    if (!self->is_tls) /* inside TLS, close_notify would have to come first; it comes with the close */
+        shutdown(h2o_socket_get_fd(self->sock), SHUT_WR);
+    h2o_buffer_consume(&self->sock->input, self->sock->input->size);
+    gm_watch_start(self->front->options.watches, &self->reading, LINGER_MS, on_late_close);
+    set_reading(self, true);
+}
+
+void gm_http1_on_answered(gm_http1_connection_t *self)
+{
+    bool has_read_all = self->framing.has_ended && !self->downstream.is_refused && !self->body.has_failed;
+    bool goes_on =
+        self->req.http1_is_persistent && has_read_all && !self->is_broken && !self->front->is_draining;
+    bool is_broken = self->is_broken;
+
+    gm_watch_stop(&self->reading);
+    gm_watch_stop(&self->writing);
+    if (self->framing.ready != 0) /* a body that nobody had a use for */
+        h2o_buffer_consume(&self->sock->input, self->framing.ready);
+    h2o_dispose_request(&self->req);
+    gm_framing_dispose(&self->framing);
+    renew(self);
+    self->body = (gm_stream_t){.has_ended = true};
+    if (goes_on) {
+        wait_for_request(self);
+    } else if (is_broken) {
+        gm_transport_abort(self->sock);
+        gm_http1_close(self);
+    } else if (self->is_half_closed || (self->is_tls && has_read_all && self->sock->input->size == 0)) {
+        gm_http1_close(self);
+    } else {
+        linger(self);
+    }
+}
+
+/* ---- a client that has sent its last byte */
+
+static bool is_reset(const gm_http1_connection_t *self)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof(info);
+
+    return getsockopt(h2o_socket_get_fd(self->sock), IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+           info.tcpi_state == 7 /* TCP_CLOSE */;
+}
+
+static void on_leave_check(gm_watch_t *watch)
+{
+    gm_http1_connection_t *self = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch);
+
+    /* a quiet answer gives no sign of life to ask for, so its client counts as gone */
+    if (is_reset(self) || (self->has_head && !h2o_socket_is_writing(self->sock))) {
+        gm_http1_close(self);
+        return;
+    }
+    gm_watch_start(self->front->options.watches, &self->reading, LEAVE_CHECK_MS, on_leave_check);
+}
+
+/*
+ * Has it left, or does it only have nothing more to say and waits for its answer? To us both look alike. An
+ * interim answer, which every client of HTTP/1.1 must be able to skip (RFC 9110, 15.2), makes the kernel of
+ * one that has left reset the connection.
+ */
+static void on_half_close(gm_http1_connection_t *self)
+{
+    if (self->is_tls) {
+        gm_http1_close(self);
+        return;
+    }
+    set_reading(self, false);
+    self->is_half_closed = true;
+    if (!self->has_head)
+        gm_http1_send_interim(&self->req, 100, NULL, 0);
+    gm_watch_start(self->front->options.watches, &self->reading, LEAVE_CHECK_MS, on_leave_check);
+}
+
+static void on_read(h2o_socket_t *sock, const char *err)
+{
+    gm_http1_connection_t *self = sock->data;
+    bool in_body = self->state == GM_HTTP1_SERVE && !self->framing.has_ended;
+    uint64_t hint =
+        in_body && self->framing.kind == GM_FRAMING_LENGTH ? self->framing.left - self->framing.ready : 0;
+
+    if (err == NULL)
+        err = gm_transport_read(sock, &self->want, hint < SIZE_MAX ? (size_t)hint : 0);
+    if (err != NULL) {
+        if (self->state == GM_HTTP1_SERVE && !in_body && err == h2o_socket_error_closed)
+            on_half_close(self);
+        else
+            gm_http1_close(self);
+        return;
+    }
+    if (self->state == GM_HTTP1_HEAD)
+        on_head_bytes(self);
+    else if (in_body)
+        on_body_bytes(self);
+    else if (self->state == GM_HTTP1_LINGER)
+        gm_transport_clear(&sock->input);
+    else if (sock->input->size >= PIPELINE_MAX)
+        set_reading(self, false);
+}
+
+/* ---- the beginning of a connection */
+
+static socklen_t get_sockname(h2o_conn_t *conn, struct sockaddr *address)
+{
+    return h2o_socket_getsockname(((gm_http1_connection_t *)conn)->sock, address);
+}
+
+static socklen_t get_peername(h2o_conn_t *conn, struct sockaddr *address)
+{
+    return h2o_socket_getpeername(((gm_http1_connection_t *)conn)->sock, address);
+}
+
+static h2o_socket_t *get_socket(h2o_conn_t *conn)
+{
+    return ((gm_http1_connection_t *)conn)->sock;
+}
+
+static gm_downstream_t *downstream_of(h2o_req_t *req)
+{
+    return &((gm_http1_connection_t *)req->conn)->downstream;
+}
+
+static const gm_downstream_callbacks_t callbacks = {
+    {.get_sockname = get_sockname, .get_peername = get_peername, .get_socket = get_socket}, downstream_of};
+
+static void on_handshake(h2o_socket_t *sock, const char *err)
+{
+    gm_http1_connection_t *self = sock->data;
+
+    if (err != NULL)
+        gm_http1_close(self);
+    else
+        wait_for_request(self);
+}
+
+static void fill_peer(gm_http1_connection_t *self)
+{
+    struct sockaddr_storage address;
+    const void *bytes;
+
+    if (h2o_socket_getpeername(self->sock, (void *)&address) == 0)
+        return;
+    bytes = address.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&address)->sin6_addr
+                                          : (void *)&((struct sockaddr_in *)&address)->sin_addr;
+    inet_ntop(address.ss_family, bytes, self->peer, sizeof(self->peer));
+}
+
+void gm_http1_accept(gm_http1_front_t *front, h2o_socket_t *sock, SSL_CTX *tls)
+{
+    h2o_context_t *context = front->options.context;
+    gm_http1_connection_t *self =
+        (void *)h2o_create_connection(sizeof(*self), context, context->globalconf->hosts,
+                                      *h2o_get_timestamp(context, NULL, NULL), &callbacks.super);
+
+    memset((char *)self + sizeof(self->super), 0, offsetof(gm_http1_connection_t, req) - sizeof(self->super));
+    self->front = front;
+    self->sock = sock;
+    self->is_tls = tls != NULL;
+    sock->data = self;
+    h2o_linklist_insert(&front->list, &self->link);
+    ++front->count;
+    fill_peer(self);
+    renew(self);
+    if (tls != NULL) {
+        gm_watch_start(front->options.watches, &self->reading, front->options.read_ms, on_late_close);
+        h2o_socket_ssl_handshake(sock, tls, NULL, on_handshake);
+    } else {
+        gm_transport_init(sock);
+        wait_for_request(self);
+    }
+}
+
+/* ---- all connections of a worker */
+
+gm_http1_front_t *gm_http1_front_create(const gm_http1_options_t *options)
+{
+    gm_http1_front_t *self = gm_alloc(sizeof(*self));
+
+    self->options = *options;
+    h2o_linklist_init_anchor(&self->list);
+    return self;
+}
+
+void gm_http1_front_destroy(gm_http1_front_t *self)
+{
+    free(self);
+}
+
+size_t gm_http1_count(const gm_http1_front_t *self)
+{
+    return self->count;
+}
+
+static bool is_in_flight(const gm_http1_connection_t *self)
+{
+    return self->state == GM_HTTP1_SERVE || (self->state == GM_HTTP1_HEAD && self->sock->input->size != 0);
+}
+
+void gm_http1_drain(gm_http1_front_t *self)
+{
+    self->is_draining = true;
+    for (h2o_linklist_t *node = self->list.next; node != &self->list; node = node->next) {
+        gm_http1_connection_t *connection = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node);
+        if (connection->state == GM_HTTP1_HEAD && !is_in_flight(connection)) {
+            uint64_t since = connection->reading.since_ms;
+            gm_watch_start(self->options.watches, &connection->reading, DRAIN_PATIENCE_MS, on_late_close);
+            connection->reading.since_ms = since;
+        }
+    }
+}
+
+size_t gm_http1_in_flight(const gm_http1_front_t *self)
+{
+    size_t count = 0;
+
+    for (const h2o_linklist_t *node = self->list.next; node != &self->list; node = node->next)
+        count += is_in_flight(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node));
+    return count;
+}
+
+size_t gm_http1_cut(gm_http1_front_t *self)
+{
+    size_t count = gm_http1_in_flight(self);
+
+    while (!h2o_linklist_is_empty(&self->list)) {
+        gm_http1_connection_t *connection =
+            H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, self->list.next);
+        if (is_in_flight(connection))
+            gm_transport_abort(connection->sock);
+        connection->downstream.is_cut = true;
+        gm_http1_close(connection);
+    }
+    return count;
+}

@@ -1,0 +1,43 @@
+/* http1: HTTP/1 connections from clients, as connections of libh2o's request pipeline */
+#ifndef GM_FRONT_HTTP1_H
+#define GM_FRONT_HTTP1_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include <h2o.h>
+
+#include "http/head.h"
+#include "net/watch.h"
+
+typedef struct gm_http1_front gm_http1_front_t; /* all connections of one worker; owned by it */
+
+typedef struct gm_http1_options {
+    h2o_context_t *context; /* borrowed, as is all here */
+    gm_watches_t *watches;
+    gm_head_limits_t limits;
+    uint64_t read_ms, write_ms, idle_ms;
+    uint64_t max_requests; /* per connection; 0 = no limit */
+    atomic_size_t *open;   /* connections of the process; reduced when one goes */
+} gm_http1_options_t;
+
+GM_MUST_USE gm_http1_front_t *gm_http1_front_create(const gm_http1_options_t *options);
+
+/** All connections must be gone. Accepts NULL. */
+void gm_http1_front_destroy(gm_http1_front_t *self);
+
+/** Takes an accepted socket, which was counted in `open`. @param tls  NULL = plain */
+void gm_http1_accept(gm_http1_front_t *self, h2o_socket_t *sock, SSL_CTX *tls);
+
+size_t gm_http1_count(const gm_http1_front_t *self);
+
+/** From now on each connection ends with its answer, and those without a request after a moment. */
+void gm_http1_drain(gm_http1_front_t *self);
+
+/** How many connections have a request in flight, or on its way in. */
+size_t gm_http1_in_flight(const gm_http1_front_t *self);
+
+/** Ends all connections now. @return how many had a request in flight, or on its way in */
+size_t gm_http1_cut(gm_http1_front_t *self);
+
+#endif

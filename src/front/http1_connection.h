@@ -1,0 +1,67 @@
+/* http1_connection: what the reading (http1.c) and the writing (http1_answer.c) of a connection share */
+#ifndef GM_FRONT_HTTP1_CONNECTION_H
+#define GM_FRONT_HTTP1_CONNECTION_H
+
+#include "front/downstream.h"
+#include "front/http1.h"
+#include "http/framing.h"
+
+struct gm_http1_front {
+    gm_http1_options_t options;
+    h2o_linklist_t list; /* of connections */
+    size_t count;
+    bool is_draining;
+};
+
+typedef enum gm_http1_state {
+    GM_HTTP1_HANDSHAKE,
+    GM_HTTP1_HEAD,  /* between requests, or in the middle of a head */
+    GM_HTTP1_SERVE, /* a request is in the pipeline */
+    GM_HTTP1_LINGER /* the last answer is out; what still comes is thrown away */
+} gm_http1_state_t;
+
+typedef struct gm_http1_connection {
+    h2o_conn_t super; /* first: the pipeline knows only this */
+    gm_http1_front_t *front;
+    h2o_socket_t *sock; /* owned */
+    h2o_linklist_t link;
+    gm_watch_t reading; /* the client is to send something */
+    gm_watch_t writing; /* the client is to take something */
+    uint64_t acked;     /* bytes that the client's kernel had acknowledged at the last look */
+    uint64_t requests;
+    gm_http1_state_t state;
+    bool is_reading;       /* the read callback is on */
+    bool is_half_closed;   /* the client has sent its last byte */
+    bool expects_continue; /* and was not told to */
+    bool is_tls;
+    /* of the current answer */
+    bool has_head, is_chunked, has_no_body, ends_by_close, is_broken;
+    bool is_sending_interim; /* the answer waits until that is out */
+    bool is_held;
+    h2o_send_state_t held_state;
+    h2o_iovec_t *held; /* in the request's pool */
+    size_t held_count;
+    h2o_iovec_t next_interim; /* in the request's pool */
+    size_t seen;              /* bytes of the head that were looked at already */
+    size_t want;              /* how much to read at once */
+    gm_framing_t framing;
+    gm_stream_t body;
+    gm_downstream_t downstream;
+    h2o_ostream_t last; /* the pipeline's last ostream */
+    char size_line[20];
+    char peer[46]; /* INET6_ADDRSTRLEN */
+    h2o_req_t req; /* last: the library initializes it */
+} gm_http1_connection_t;
+
+/** The pipeline's way out. */
+void gm_http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t count,
+                   h2o_send_state_t state);
+void gm_http1_send_interim(h2o_req_t *req, unsigned status, const gm_head_field_t *fields, size_t count);
+
+/** The answer is out, as far as it goes: on to the next request, or to the connection's end. */
+void gm_http1_on_answered(gm_http1_connection_t *self);
+
+/** The client is gone or is to go. Frees the connection and cancels its request. */
+void gm_http1_close(gm_http1_connection_t *self);
+
+#endif

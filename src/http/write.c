@@ -1,0 +1,34 @@
+/*
+ * The one way in which field lines and numbers are written. Called by front/ and proxy/ on a worker.
+ */
+#include "http/write.h"
+
+char *gm_write_number(char *at, uint64_t value)
+{
+    char digits[20], *first = digits + sizeof(digits);
+
+    do
+        *--first = (char)('0' + value % 10);
+    while ((value /= 10) != 0);
+    return gm_write(at, first, (size_t)(digits + sizeof(digits) - first));
+}
+
+char *gm_write_fields(char *at, const gm_head_field_t *fields, size_t count)
+{
+    for (size_t i = 0; i != count; ++i) {
+        at = gm_write(at, fields[i].name.base, fields[i].name.length);
+        at = GM_WRITE_LITERAL(at, ": ");
+        at = gm_write(at, fields[i].value.base, fields[i].value.length);
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    }
+    return at;
+}
+
+size_t gm_write_fields_size(const gm_head_field_t *fields, size_t count)
+{
+    size_t size = 0;
+
+    for (size_t i = 0; i != count; ++i)
+        size += fields[i].name.length + fields[i].value.length + sizeof(": \r\n") - 1;
+    return size;
+}

@@ -1,0 +1,48 @@
+/* transport: bounded reading from the library's sockets, and buffers that change hands */
+#ifndef GM_NET_TRANSPORT_H
+#define GM_NET_TRANSPORT_H
+
+#include <stdbool.h>
+
+#include <h2o.h>
+
+/** As much as is held per direction of a stream before its reading stops. */
+#define GM_TRANSPORT_HIGH_WATER ((size_t)128 * 1024)
+
+/**
+ * To be called once for a new socket that carries no TLS: from now on the library only says that there is
+ * something to read. Its own reading goes on until the kernel has nothing left and doubles its buffer as it
+ * goes: megabytes per event when the peer is fast (lib/common/socket/evloop.c.h, on_read_core).
+ */
+void gm_transport_init(h2o_socket_t *sock);
+
+/**
+ * First thing in a read callback: one read of at most GM_TRANSPORT_HIGH_WATER into sock->input.
+ * @param want  in and out: how much is worth reading; grows while the peer fills it. At first 0.
+ * @param hint  how much the peer is known to send still; 0 = unknown
+ * @return NULL, or one of the library's errors; h2o_socket_error_closed at the end of the stream
+ */
+const char *gm_transport_read(h2o_socket_t *sock, size_t *want, size_t hint);
+
+/**
+ * Moves the first `size` bytes of *from into *to, which must be empty; what follows stays. Buffers are
+ * exchanged, so that only what follows (nothing, as a rule) is copied.
+ */
+void gm_transport_take(h2o_buffer_t **from, size_t size, h2o_buffer_t **to);
+
+/** Empties a buffer; keeps its memory if that is not large. */
+void gm_transport_clear(h2o_buffer_t **buffer);
+
+/** Gives an empty buffer's memory back: for connections that are idle. */
+void gm_transport_shrink(h2o_buffer_t **buffer);
+
+/**
+ * Whether the peer's kernel has acknowledged anything since the last call.
+ * @param acked  what it had then; at first 0
+ */
+bool gm_transport_is_taken(h2o_socket_t *sock, uint64_t *acked);
+
+/** Resets a connection: its peer must see that something is missing. The socket is still to be closed. */
+void gm_transport_abort(h2o_socket_t *sock);
+
+#endif

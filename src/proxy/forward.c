@@ -1,0 +1,488 @@
+/*
+ * One request's exchange with an endpoint. Both directions stream at the same time: the body goes up as the
+ * client sends it, the answer comes down as the endpoint gives it, and each side is read only as fast as the
+ * other takes. Until the answer's head is here a failure is an answer of ours; after it, the client's
+ * connection is ended such that it shows. Everything hangs on the request's pool: a request that is disposed
+ * of, because its client left, takes the exchange with it. Worker's thread.
+ */
+#include "proxy/forward.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "net/transport.h"
+#include "proxy/reply.h"
+#include "proxy/request_head.h"
+#include "proxy/retry.h"
+#include "upstream/connector.h"
+#include "upstream/pool.h"
+
+typedef struct gm_forward {
+    h2o_generator_t super; /* first: the pipeline asks it for more */
+    gm_request_t *request;
+    gm_downstream_t *downstream;
+    gm_stream_t *body;   /* NULL = the request has none */
+    gm_client_t *client; /* owned while the exchange runs */
+    gm_watch_t total;    /* request_timeout */
+    h2o_iovec_t head;
+    h2o_buffer_t *up, *down; /* owned: what is being written to the endpoint, and to the client */
+    uint64_t body_bytes;     /* taken from the client so far */
+    bool is_chunked;         /* towards the endpoint */
+    bool has_head_out, has_sent_all;
+    bool has_taken_body; /* some of it is in `up`, or gone */
+    bool has_whole_body; /* and all of it is in `up` */
+    bool has_started;    /* the answer's head went to the client */
+    bool is_sending;     /* a piece of the answer is on its way */
+    bool has_flushed;    /* the head is out, even if no body was there */
+    bool is_broken;      /* the answer will not be whole */
+    bool has_finished;   /* the last piece is on its way, or an answer of ours */
+    char size_line[20];
+} gm_forward_t;
+
+static void connect_anew(gm_forward_t *self);
+static void send_answer(gm_forward_t *self);
+
+static gm_pool_t *pool_of(const gm_request_t *request)
+{
+    return request->context->pools[request->route->cluster];
+}
+
+static const gm_timeout_conf_t *timeouts_of(const gm_request_t *request)
+{
+    return &gm_snapshot_config(request->context->proxy->snapshot)->proxy.timeout;
+}
+
+/* ---- the end of it */
+
+static void detach(gm_forward_t *self)
+{
+    if (self->body != NULL)
+        self->body->on_change = NULL;
+    gm_watch_stop(&self->total);
+}
+
+static void drop_client(gm_forward_t *self)
+{
+    gm_client_t *client = self->client;
+
+    self->client = NULL;
+    if (client != NULL)
+        gm_client_abort(client);
+    if (self->request->connector != NULL)
+        gm_connector_cancel(self->request->connector);
+    self->request->connector = NULL;
+}
+
+static void on_dispose(void *data)
+{
+    gm_forward_t *self = data;
+
+    if (!self->has_finished && !self->downstream->is_cut)
+        gm_request_log_gone(self->request,
+                            self->has_started ? "before its answer ended" : "before its answer");
+    detach(self);
+    drop_client(self);
+    h2o_buffer_dispose(&self->up);
+    h2o_buffer_dispose(&self->down);
+}
+
+/* The client has a part of an answer: it must see that this is not all. */
+static void cut(gm_forward_t *self, const char *label, const char *detail)
+{
+    gm_request_log_failure(self->request, label, detail);
+    detach(self);
+    drop_client(self);
+    self->is_broken = self->has_finished = true;
+    if (!self->is_sending) {
+        self->is_sending = true;
+        h2o_send(self->request->req, NULL, 0, H2O_SEND_STATE_ERROR);
+    }
+}
+
+static void fail(gm_forward_t *self, gm_failure_t failure, const char *detail)
+{
+    if (self->has_finished)
+        return;
+    if (self->has_started) {
+        cut(self, gm_failure_row(failure)->label, detail);
+        return;
+    }
+    detach(self);
+    drop_client(self);
+    self->has_finished = true;
+    gm_reply_failure(self->request, failure, detail);
+}
+
+static void on_total_late(gm_watch_t *watch)
+{
+    fail(H2O_STRUCT_FROM_MEMBER(gm_forward_t, total, watch), GM_FAILURE_REQUEST_TOTAL_TIMEOUT,
+         "request_timeout is over");
+}
+
+/* request_timeout counts from the end of the request. */
+static void start_total(gm_forward_t *self)
+{
+    if (!gm_watch_is_running(&self->total))
+        gm_watch_start(self->request->context->watches, &self->total,
+                       timeouts_of(self->request)->request_timeout_ms, on_total_late);
+}
+
+/* ---- the answer, from the endpoint to the client */
+
+static void fill_fields(h2o_req_t *req, const gm_head_t *head, ptrdiff_t distance)
+{
+    h2o_mem_pool_t *pool = &req->pool;
+
+    h2o_vector_reserve(pool, &req->res.headers, head->field_count);
+    for (size_t i = 0; i != head->field_count; ++i) {
+        const gm_head_field_t *field = &head->fields[i];
+        const char *name = field->name.base + distance, *value = field->value.base + distance;
+        const h2o_token_t *token = h2o_lookup_token(name, field->name.length);
+        if (token != NULL)
+            h2o_add_header(pool, &req->res.headers, token, NULL, value, field->value.length);
+        else
+            h2o_add_header_by_str(pool, &req->res.headers, name, field->name.length, 0, NULL, value,
+                                  field->value.length);
+    }
+}
+
+static int on_head(void *data, const gm_head_t *head, const char *bytes)
+{
+    gm_forward_t *self = data;
+    h2o_req_t *req = self->request->req;
+    char *copy;
+
+    if (head->status == 101) { /* we never asked for it */
+        fail(self, GM_FAILURE_RESPONSE_MALFORMED, "it switched protocols without being asked");
+        return -1;
+    }
+    copy = h2o_mem_alloc_pool(&req->pool, head->length + 1);
+    memcpy(copy, bytes, head->length);
+    req->res.status = (int)head->status;
+    if (head->reason.length != 0) {
+        char *reason = copy + (head->reason.base - bytes);
+        reason[head->reason.length] = '\0'; /* where the line ended */
+        req->res.reason = reason;
+    } else {
+        req->res.reason = "";
+    }
+    req->res.content_length =
+        head->content_length == GM_HEAD_NO_LENGTH ? SIZE_MAX : (size_t)head->content_length;
+    fill_fields(req, head, copy - bytes);
+    return 0;
+}
+
+static void on_interim(void *data, const gm_head_t *head)
+{
+    gm_forward_t *self = data;
+
+    if (head->status != 100) /* that one the client gets from us, when its body is wanted */
+        self->downstream->send_interim(self->request->req, head->status, head->fields, head->field_count);
+}
+
+static void take_trailers(gm_forward_t *self)
+{
+    const gm_buffer_t *raw = &self->client->framing.chunked.trailers;
+    h2o_mem_pool_t *pool = &self->request->req->pool;
+    gm_downstream_t *downstream = self->downstream;
+    char *copy;
+    int count;
+
+    if (raw->length == 0 || !downstream->accepts_trailers)
+        return;
+    copy = h2o_mem_alloc_pool(pool, raw->length);
+    memcpy(copy, raw->text, raw->length);
+    downstream->trailers = h2o_mem_alloc_pool(pool, GM_HEAD_MAX_FIELDS * sizeof(gm_head_field_t));
+    count = gm_head_parse_trailers(copy, raw->length, downstream->trailers, GM_HEAD_MAX_FIELDS);
+    downstream->trailer_count = count > 0 ? (size_t)count : 0;
+}
+
+/* The connection goes back before the client has its answer: the next request may use it at once. */
+static void release_client(gm_forward_t *self)
+{
+    gm_client_t *client = self->client;
+
+    take_trailers(self);
+    detach(self);
+    self->client = NULL;
+    self->has_finished = true;
+    gm_pool_give(pool_of(self->request), client);
+}
+
+static void send_answer(gm_forward_t *self)
+{
+    h2o_req_t *req = self->request->req;
+    h2o_send_state_t state = H2O_SEND_STATE_IN_PROGRESS;
+    h2o_iovec_t piece;
+
+    if (self->is_sending)
+        return;
+    gm_transport_clear(&self->down);
+    if (self->client != NULL) {
+        gm_client_take(self->client, &self->down);
+        if (gm_client_has_ended(self->client)) {
+            release_client(self);
+        } else if (gm_client_has_broken_off(self->client)) {
+            bool was_silent = self->client->was_silent;
+            if (self->down->size == 0) {
+                cut(self, was_silent ? "response_timeout" : "response_truncated",
+                    was_silent ? "silent for write_timeout" : "the backend broke off within its answer");
+                return;
+            }
+        }
+    }
+    if (self->has_finished)
+        state = self->is_broken ? H2O_SEND_STATE_ERROR : H2O_SEND_STATE_FINAL;
+    piece = h2o_iovec_init(self->down->bytes, self->down->size);
+    if (piece.len == 0 && state == H2O_SEND_STATE_IN_PROGRESS && self->has_flushed)
+        return;
+    self->is_sending = self->has_flushed = true;
+    h2o_send(req, &piece, piece.len != 0, state);
+}
+
+static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
+{
+    gm_forward_t *self = (gm_forward_t *)generator;
+
+    (void)req;
+    self->is_sending = false;
+    send_answer(self);
+}
+
+static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
+{
+    (void)req;
+    drop_client((gm_forward_t *)generator);
+}
+
+static void on_body(void *data)
+{
+    gm_forward_t *self = data;
+
+    if (!self->has_started) {
+        self->has_started = true;
+        h2o_start_response(self->request->req, &self->super);
+    }
+    send_answer(self);
+}
+
+/* ---- the request, from the client to the endpoint */
+
+static size_t add_body(gm_forward_t *self, h2o_iovec_t *bufs)
+{
+    size_t count = 0;
+
+    if (self->body->available != 0) {
+        gm_transport_clear(&self->up);
+        self->body->take(self->body, &self->up);
+        self->has_taken_body = true;
+        self->body_bytes += self->up->size;
+        if (self->is_chunked)
+            bufs[count++] =
+                h2o_iovec_init(self->size_line, (size_t)snprintf(self->size_line, sizeof(self->size_line),
+                                                                 "%zx\r\n", self->up->size));
+        bufs[count++] = h2o_iovec_init(self->up->bytes, self->up->size);
+        if (self->is_chunked)
+            bufs[count++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
+    }
+    if (!self->body->has_ended)
+        return count;
+    self->has_sent_all = true;
+    self->has_whole_body = self->body_bytes == self->up->size;
+    if (self->is_chunked)
+        bufs[count++] = gm_request_trailers_make(self->request->req, self->body);
+    return count;
+}
+
+/* A body that is here already when its connection is: sent again as it was. */
+static size_t add_body_again(gm_forward_t *self, h2o_iovec_t *bufs)
+{
+    size_t count = 0;
+
+    self->has_sent_all = true;
+    if (self->is_chunked && self->up->size != 0)
+        bufs[count++] =
+            h2o_iovec_init(self->size_line, (size_t)snprintf(self->size_line, sizeof(self->size_line),
+                                                             "%zx\r\n", self->up->size));
+    if (self->up->size != 0)
+        bufs[count++] = h2o_iovec_init(self->up->bytes, self->up->size);
+    if (self->is_chunked) {
+        if (self->up->size != 0)
+            bufs[count++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
+        bufs[count++] = gm_request_trailers_make(self->request->req, self->body);
+    }
+    return count;
+}
+
+static bool is_too_large(const gm_forward_t *self)
+{
+    uint64_t limit =
+        gm_snapshot_config(self->request->context->proxy->snapshot)->proxy.limits.max_request_body_bytes;
+    uint64_t length = self->body->length != GM_HEAD_NO_LENGTH ? self->body->length
+                                                              : self->body_bytes + self->body->available;
+
+    return limit != 0 && length > limit;
+}
+
+static void write_request(gm_forward_t *self)
+{
+    h2o_iovec_t bufs[5];
+    size_t count = 0;
+
+    if (self->client == NULL || self->has_sent_all || gm_client_is_writing(self->client))
+        return;
+    if (!self->has_head_out)
+        bufs[count++] = self->head;
+    self->has_head_out = true;
+    if (self->body == NULL)
+        self->has_sent_all = true;
+    else if (self->has_whole_body)
+        count += add_body_again(self, bufs + count);
+    else
+        count += add_body(self, bufs + count);
+    if (count != 0)
+        gm_client_write(self->client, bufs, count, self->has_sent_all);
+}
+
+static void on_body_change(gm_stream_t *body)
+{
+    gm_forward_t *self = body->data;
+
+    if (body->has_failed) {
+        fail(self, body->failure, body->why);
+        return;
+    }
+    if (is_too_large(self)) {
+        fail(self, GM_FAILURE_PAYLOAD_TOO_LARGE, "above proxy.limits.max_request_body");
+        return;
+    }
+    if (body->has_ended)
+        start_total(self);
+    write_request(self);
+}
+
+static void on_written(void *data)
+{
+    write_request(data);
+}
+
+static void on_error(void *data, const gm_client_error_t *error)
+{
+    gm_forward_t *self = data;
+
+    self->client = NULL;
+    if (error->was_stale &&
+        gm_retry_is_allowed(self->request->req, self->has_taken_body, self->has_whole_body)) {
+        self->has_head_out = self->has_sent_all = false;
+        connect_anew(self);
+        return;
+    }
+    fail(self, error->failure, error->detail);
+}
+
+/* ---- the connection */
+
+static const gm_client_events_t events = {.on_interim = on_interim,
+                                          .on_head = on_head,
+                                          .on_body = on_body,
+                                          .on_written = on_written,
+                                          .on_error = on_error};
+
+static void begin_exchange(gm_forward_t *self, gm_client_t *client)
+{
+    const h2o_req_t *req = self->request->req;
+
+    self->client = client;
+    ++self->request->tries;
+    gm_client_begin(client, &events, self, h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")),
+                    timeouts_of(self->request)->write_timeout_ms);
+    if (self->body != NULL && !self->has_taken_body)
+        self->body->start(self->body);
+    write_request(self);
+}
+
+static void on_connected(void *data, const gm_connected_t *result)
+{
+    gm_forward_t *self = data;
+
+    self->request->connector = NULL;
+    if (result->sock == NULL) {
+        fail(self, result->failure, result->detail);
+        return;
+    }
+    gm_pool_prefer_address(pool_of(self->request), result->index);
+    begin_exchange(self, gm_client_create(self->request->context->watches, result->sock));
+}
+
+static void connect_anew(gm_forward_t *self)
+{
+    gm_proxy_context_t *context = self->request->context;
+
+    self->request->connector = gm_connector_start(
+        context->super.loop, self->request->cluster, gm_pool_preferred_address(pool_of(self->request)),
+        &context->connect_timeout, &context->poll_interval, on_connected, self);
+}
+
+/* What must not be sent twice must not be sent into a connection that is closed already. */
+static gm_client_t *take_idle(gm_forward_t *self)
+{
+    gm_client_t *client;
+
+    while ((client = gm_pool_take(pool_of(self->request))) != NULL) {
+        if (gm_retry_is_idempotent(self->request->req) || !gm_client_is_stale(client))
+            break;
+        gm_client_abort(client);
+    }
+    return client;
+}
+
+static gm_request_framing_t choose_framing(const gm_stream_t *body, const h2o_req_t *req)
+{
+    gm_request_framing_t framing = {false, GM_HEAD_NO_LENGTH};
+
+    if (body == NULL) {
+        if (gm_downstream_of((h2o_req_t *)req)->has_empty_body)
+            framing.content_length = 0;
+    } else if (body->length != GM_HEAD_NO_LENGTH) {
+        framing.content_length = body->length;
+    } else if (body->has_ended && body->trailer_count == 0) { /* it is all here: no need for chunks */
+        framing.content_length = body->available;
+    } else {
+        framing.is_chunked = true;
+    }
+    return framing;
+}
+
+void gm_forward_start(gm_request_t *request)
+{
+    h2o_req_t *req = request->req;
+    gm_forward_t *self = h2o_mem_alloc_shared(&req->pool, sizeof(*self), on_dispose);
+    gm_request_framing_t framing;
+    gm_client_t *client;
+
+    memset(self, 0, sizeof(*self));
+    self->super.proceed = on_proceed;
+    self->super.stop = on_stop;
+    self->request = request;
+    self->downstream = gm_downstream_of(req);
+    self->body = self->downstream->body;
+    h2o_buffer_init(&self->up, &h2o_socket_buffer_prototype);
+    h2o_buffer_init(&self->down, &h2o_socket_buffer_prototype);
+    framing = choose_framing(self->body, req);
+    self->is_chunked = framing.is_chunked;
+    self->head = gm_request_head_make(req, self->downstream, &framing, false);
+    if (self->body != NULL && is_too_large(self)) {
+        fail(self, GM_FAILURE_PAYLOAD_TOO_LARGE, "above proxy.limits.max_request_body");
+        return;
+    }
+    if (self->body != NULL) {
+        self->body->data = self;
+        self->body->on_change = on_body_change;
+    }
+    if (self->body == NULL || self->body->has_ended)
+        start_total(self);
+    if ((client = take_idle(self)) != NULL)
+        begin_exchange(self, client);
+    else
+        connect_anew(self);
+}

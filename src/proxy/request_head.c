@@ -1,0 +1,139 @@
+/*
+ * Serializing, in one pass over memory that was measured before. Hop-by-hop fields and their like never
+ * reached the request (http/head). Called by proxy/forward on a worker.
+ */
+#include "proxy/request_head.h"
+
+#include "http/write.h"
+
+static char *put_iovec(char *at, h2o_iovec_t text)
+{
+    return gm_write(at, text.base, text.len);
+}
+
+typedef enum said {
+    SAID_BY_CLIENT, /* an ordinary field */
+    SAID_FOR,
+    SAID_ABOUT_CLIENT, /* X-Forwarded-Proto, -Host, Forwarded: kept from trusted proxies */
+    SAID_BY_US         /* never kept */
+} said_t;
+
+static said_t who_says(const h2o_iovec_t *name)
+{
+    if (name->len == 9 && memcmp(name->base, "forwarded", 9) == 0)
+        return SAID_ABOUT_CLIENT;
+    if (name->len < 14 || name->base[0] != 'x' || memcmp(name->base, "x-forwarded-", 12) != 0)
+        return SAID_BY_CLIENT;
+    if (name->len == 15 && memcmp(name->base + 12, "for", 3) == 0)
+        return SAID_FOR;
+    if ((name->len == 17 && memcmp(name->base + 12, "proto", 5) == 0) ||
+        (name->len == 16 && memcmp(name->base + 12, "host", 4) == 0))
+        return SAID_ABOUT_CLIENT;
+    if ((name->len == 14 && memcmp(name->base + 12, "by", 2) == 0) ||
+        (name->len == 23 && memcmp(name->base + 12, "client-cert", 11) == 0))
+        return SAID_BY_US;
+    return SAID_BY_CLIENT;
+}
+
+typedef struct forwarded {
+    bool has_host, has_proto;
+} forwarded_t;
+
+static bool is_kept(said_t said, bool is_trusted)
+{
+    return said == SAID_BY_CLIENT || (said == SAID_ABOUT_CLIENT && is_trusted);
+}
+
+static char *put_fields(char *at, const h2o_req_t *req, bool is_trusted, forwarded_t *forwarded)
+{
+    for (size_t i = 0; i != req->headers.size; ++i) {
+        const h2o_header_t *header = &req->headers.entries[i];
+        said_t said = who_says(header->name);
+        if (!is_kept(said, is_trusted))
+            continue;
+        if (said == SAID_ABOUT_CLIENT) {
+            forwarded->has_proto = forwarded->has_proto || header->name->len == 17;
+            forwarded->has_host = forwarded->has_host || header->name->len == 16;
+        }
+        at = put_iovec(at, *header->name);
+        at = GM_WRITE_LITERAL(at, ": ");
+        at = put_iovec(at, header->value);
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    }
+    return at;
+}
+
+static char *put_forwarded_for(char *at, const h2o_req_t *req, gm_span_t peer, bool is_trusted)
+{
+    at = GM_WRITE_LITERAL(at, "x-forwarded-for: ");
+    for (size_t i = 0; is_trusted && i != req->headers.size; ++i)
+        if (who_says(req->headers.entries[i].name) == SAID_FOR && req->headers.entries[i].value.len != 0) {
+            at = put_iovec(at, req->headers.entries[i].value);
+            at = GM_WRITE_LITERAL(at, ", ");
+        }
+    at = gm_write(at, peer.base, peer.length);
+    return GM_WRITE_LITERAL(at, "\r\n");
+}
+
+static size_t measure(const h2o_req_t *req, gm_span_t peer)
+{
+    size_t size = req->method.len + req->path.len + 2 * req->authority.len + peer.length + 256;
+
+    for (size_t i = 0; i != req->headers.size; ++i)
+        size += req->headers.entries[i].name->len + req->headers.entries[i].value.len + 4;
+    return size;
+}
+
+static char *put_framing(char *at, const gm_request_framing_t *framing)
+{
+    if (framing->is_chunked)
+        return GM_WRITE_LITERAL(at, "transfer-encoding: chunked\r\n");
+    if (framing->content_length == GM_HEAD_NO_LENGTH)
+        return at;
+    at = GM_WRITE_LITERAL(at, "content-length: ");
+    at = gm_write_number(at, framing->content_length);
+    return GM_WRITE_LITERAL(at, "\r\n");
+}
+
+h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstream,
+                                 const gm_request_framing_t *framing, bool is_trusted)
+{
+    char *start = h2o_mem_alloc_pool(&req->pool, measure(req, downstream->peer)), *at = start;
+    forwarded_t forwarded = {false, false};
+
+    at = put_iovec(at, req->method);
+    *at++ = ' ';
+    at = put_iovec(at, req->path);
+    at = GM_WRITE_LITERAL(at, " HTTP/1.1\r\nhost: ");
+    at = put_iovec(at, req->authority);
+    at = GM_WRITE_LITERAL(at, "\r\n");
+    at = put_framing(at, framing);
+    at = put_fields(at, req, is_trusted, &forwarded);
+    at = put_forwarded_for(at, req, downstream->peer, is_trusted);
+    if (!forwarded.has_proto) {
+        at = GM_WRITE_LITERAL(at, "x-forwarded-proto: ");
+        at = put_iovec(at, req->input.scheme->name);
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    }
+    if (!forwarded.has_host) {
+        at = GM_WRITE_LITERAL(at, "x-forwarded-host: ");
+        at = put_iovec(at, req->authority);
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    }
+    at = GM_WRITE_LITERAL(at, "x-forwarded-by: GoMesh-Proxy\r\n\r\n");
+    return h2o_iovec_init(start, (size_t)(at - start));
+}
+
+h2o_iovec_t gm_request_trailers_make(h2o_req_t *req, const gm_stream_t *body)
+{
+    char *start, *at;
+
+    if (body->trailer_count == 0)
+        return h2o_iovec_init(H2O_STRLIT("0\r\n\r\n"));
+    at = start =
+        h2o_mem_alloc_pool(&req->pool, gm_write_fields_size(body->trailers, body->trailer_count) + 5);
+    at = GM_WRITE_LITERAL(at, "0\r\n");
+    at = gm_write_fields(at, body->trailers, body->trailer_count);
+    at = GM_WRITE_LITERAL(at, "\r\n");
+    return h2o_iovec_init(start, (size_t)(at - start));
+}

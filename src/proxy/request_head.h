@@ -1,0 +1,25 @@
+/* request_head: the head of a request as the endpoint gets it */
+#ifndef GM_PROXY_REQUEST_HEAD_H
+#define GM_PROXY_REQUEST_HEAD_H
+
+#include "front/downstream.h"
+
+/** How the body is framed towards the endpoint. */
+typedef struct gm_request_framing {
+    bool is_chunked;
+    uint64_t content_length; /* if not chunked; GM_HEAD_NO_LENGTH = no body and no field that says so */
+} gm_request_framing_t;
+
+/**
+ * Writes method, canonical path, Host and the fields that may be passed on, with X-Forwarded-For, -Proto,
+ * -Host and -By.
+ * @param is_trusted  the client is a proxy of ours: what it says about its own client is kept and added to
+ * @return in the request's pool
+ */
+h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstream,
+                                 const gm_request_framing_t *framing, bool is_trusted);
+
+/** The last chunk of a body and its trailers; static, or in the request's pool. */
+h2o_iovec_t gm_request_trailers_make(h2o_req_t *req, const gm_stream_t *body);
+
+#endif

@@ -1,0 +1,355 @@
+/*
+ * The other end of this connection is as little trusted as a client: every rule of RFC 9112 that an answer
+ * breaks ends the exchange, and what is promised (a length, a last chunk, silence between exchanges) is
+ * checked. Worker's thread.
+ */
+#include "upstream/client.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "net/transport.h"
+
+#define MAX_INTERIM 16
+
+static const gm_head_limits_t head_limits = {.max_bytes = 64 * 1024,
+                                             .max_field_bytes = 64 * 1024,
+                                             .max_target_bytes = 0,
+                                             .max_fields = GM_HEAD_MAX_FIELDS};
+
+static void on_read(h2o_socket_t *sock, const char *err);
+
+gm_client_t *gm_client_create(gm_watches_t *watches, h2o_socket_t *sock)
+{
+    gm_client_t *self = gm_alloc(sizeof(*self));
+
+    self->watches = watches;
+    self->sock = sock;
+    sock->data = self;
+    gm_transport_init(sock);
+    return self;
+}
+
+void gm_client_abort(gm_client_t *self)
+{
+    gm_watch_stop(&self->watch);
+    gm_framing_dispose(&self->framing);
+    h2o_socket_close(self->sock);
+    free(self);
+}
+
+static void set_reading(gm_client_t *self, bool on)
+{
+    if (self->is_reading == on)
+        return;
+    self->is_reading = on;
+    if (on)
+        h2o_socket_read_start(self->sock, on_read);
+    else
+        h2o_socket_read_stop(self->sock);
+}
+
+/* ---- how an exchange ends early */
+
+static void fail(gm_client_t *self, gm_failure_t failure, const char *detail)
+{
+    const gm_client_events_t *events = self->events;
+    void *data = self->data;
+    bool was_lost = failure == GM_FAILURE_CONNECTION_RESET || failure == GM_FAILURE_CONNECTION_TERMINATED;
+    const gm_client_error_t error = {failure, detail,
+                                     was_lost && self->exchanges > 1 && self->interim_count == 0 &&
+                                         self->sock->input->size == 0};
+
+    gm_client_abort(self);
+    events->on_error(data, &error);
+}
+
+static void break_off(gm_client_t *self)
+{
+    self->has_broken_off = true;
+    self->keeps_alive = false;
+    self->state = GM_CLIENT_DONE;
+    gm_watch_stop(&self->watch);
+    set_reading(self, false);
+    self->events->on_body(self->data);
+}
+
+static void on_late(gm_watch_t *watch)
+{
+    gm_client_t *self = H2O_STRUCT_FROM_MEMBER(gm_client_t, watch, watch);
+
+    if (gm_client_is_writing(self) && gm_transport_is_taken(self->sock, &self->acked)) {
+        gm_watch_start(self->watches, watch, self->response_ms, on_late);
+        return;
+    }
+    if (self->state == GM_CLIENT_BODY) {
+        self->was_silent = true;
+        break_off(self);
+    } else {
+        fail(self, GM_FAILURE_RESPONSE_TIMEOUT, "silent for write_timeout");
+    }
+}
+
+static void watch_answer(gm_client_t *self)
+{
+    gm_watch_start(self->watches, &self->watch, self->response_ms, on_late);
+}
+
+/* ---- the answer */
+
+static void choose_framing(gm_client_t *self, const gm_head_t *head)
+{
+    self->keeps_alive = head->keeps_alive;
+    self->keep_alive_s = head->keep_alive_s;
+    if (self->is_head_request || head->status == 204 || head->status == 304 || head->status == 101) {
+        gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
+    } else if (head->is_chunked) {
+        gm_framing_init(&self->framing, GM_FRAMING_CHUNKED, 0);
+    } else if (head->content_length != GM_HEAD_NO_LENGTH) {
+        gm_framing_init(&self->framing, GM_FRAMING_LENGTH, head->content_length);
+    } else {
+        gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
+        self->keeps_alive = false;
+    }
+}
+
+/* @return 0, or -1: malformed */
+static int feed(gm_client_t *self)
+{
+    h2o_buffer_t *input = self->sock->input;
+    size_t size = input->size;
+
+    if (size == 0 || self->framing.has_ended)
+        return 0;
+    if (gm_framing_feed(&self->framing, input->bytes, &size) != 0)
+        return -1;
+    if (size == 0)
+        h2o_buffer_consume(&self->sock->input, input->size);
+    else
+        input->size = size;
+    return 0;
+}
+
+static uint64_t hint(const gm_client_t *self)
+{
+    return self->state == GM_CLIENT_BODY && self->framing.kind == GM_FRAMING_LENGTH
+               ? self->framing.left - self->framing.ready
+               : 0;
+}
+
+/* More bytes have come, or none: what does the owner need to know? */
+static void report_body(gm_client_t *self)
+{
+    if (feed(self) != 0) {
+        break_off(self);
+        return;
+    }
+    if (self->framing.has_ended) {
+        self->state = GM_CLIENT_DONE;
+        gm_watch_stop(&self->watch);
+    } else if (self->sock->input->size >=
+               GM_TRANSPORT_HIGH_WATER) { /* whoever takes it is slow, not the endpoint */
+        set_reading(self, false);
+        gm_watch_stop(&self->watch);
+    } else {
+        gm_watch_renew(&self->watch);
+    }
+    self->events->on_body(self->data);
+}
+
+/* The read that brought the head filled its buffer: the rest is there too, and one write is cheaper than two.
+ */
+static void read_on(gm_client_t *self, bool was_filled)
+{
+    if (was_filled && self->framing.kind == GM_FRAMING_LENGTH && self->framing.left > self->sock->input->size)
+        gm_transport_read(self->sock, &self->want, (size_t)(self->framing.left - self->sock->input->size));
+    /* an error comes again with the next event */
+}
+
+static void on_final_head(gm_client_t *self, const gm_head_t *head, bool was_filled)
+{
+    size_t length = head->length;
+
+    if (self->events->on_head(self->data, head, self->sock->input->bytes) != 0)
+        return;
+    choose_framing(self, head);
+    self->state = GM_CLIENT_BODY;
+    h2o_buffer_consume(&self->sock->input, length);
+    if (!self->framing.has_ended)
+        watch_answer(self);
+    read_on(self, was_filled);
+    report_body(self);
+}
+
+static void on_head_bytes(gm_client_t *self, bool was_filled)
+{
+    gm_head_t head;
+    int ret;
+
+    for (;;) {
+        h2o_buffer_t *input = self->sock->input;
+        if (input->size == 0)
+            return;
+        ret = gm_head_parse_response(input->bytes, input->size, self->seen, &head_limits, &head);
+        self->seen = input->size;
+        if (ret == 0)
+            return;
+        if (ret < 0) {
+            fail(self, GM_FAILURE_RESPONSE_MALFORMED, head.why);
+            return;
+        }
+        if (head.status >= 200 || head.status == 101)
+            break;
+        if (++self->interim_count > MAX_INTERIM) {
+            fail(self, GM_FAILURE_RESPONSE_MALFORMED, "interim answers without end");
+            return;
+        }
+        self->events->on_interim(self->data, &head);
+        h2o_buffer_consume(&self->sock->input, head.length);
+        self->seen = 0;
+    }
+    on_final_head(self, &head, was_filled);
+}
+
+/* The stream has ended or broken; what came before it was read already. */
+static void on_end(gm_client_t *self, const char *err)
+{
+    bool is_closed = err == h2o_socket_error_closed;
+
+    if (self->state == GM_CLIENT_HEAD) {
+        fail(self, is_closed ? GM_FAILURE_CONNECTION_TERMINATED : GM_FAILURE_CONNECTION_RESET,
+             is_closed ? "closed before an answer" : "reset before an answer");
+    } else if (is_closed && self->state == GM_CLIENT_BODY && gm_framing_close(&self->framing)) {
+        self->state = GM_CLIENT_DONE;
+        self->keeps_alive = false;
+        gm_watch_stop(&self->watch);
+        set_reading(self, false);
+        self->events->on_body(self->data);
+    } else if (self->state == GM_CLIENT_BODY) {
+        break_off(self);
+    } else { /* after the answer's end, before the owner has taken it all */
+        self->keeps_alive = false;
+        set_reading(self, false);
+    }
+}
+
+static void leave(gm_client_t *self)
+{
+    self->on_gone(self->data, self);
+    gm_client_abort(self);
+}
+
+static void on_read(h2o_socket_t *sock, const char *err)
+{
+    gm_client_t *self = sock->data;
+    size_t before = self->want;
+    uint64_t expected = hint(self);
+
+    if (self->state == GM_CLIENT_IDLE) { /* whatever it says, nobody asked */
+        leave(self);
+        return;
+    }
+    if (err == NULL)
+        err = gm_transport_read(sock, &self->want, expected < SIZE_MAX ? (size_t)expected : 0);
+    if (err != NULL) {
+        on_end(self, err);
+        return;
+    }
+    if (self->state == GM_CLIENT_HEAD)
+        on_head_bytes(self, self->want != before);
+    else if (self->state == GM_CLIENT_BODY)
+        report_body(self);
+    else
+        set_reading(self, false); /* bytes behind the end: the connection is not used again */
+}
+
+/* ---- the owner's side */
+
+void gm_client_begin(gm_client_t *self, const gm_client_events_t *events, void *data, bool is_head,
+                     uint64_t response_ms)
+{
+    gm_watch_stop(&self->watch);
+    self->state = GM_CLIENT_HEAD;
+    self->events = events;
+    self->data = data;
+    self->is_head_request = is_head;
+    self->response_ms = response_ms;
+    self->has_sent_all = self->has_write_failed = self->has_broken_off = self->was_silent = false;
+    self->seen = 0;
+    self->interim_count = 0;
+    ++self->exchanges;
+    gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
+    set_reading(self, true);
+}
+
+static void on_written(h2o_socket_t *sock, const char *err)
+{
+    gm_client_t *self = sock->data;
+
+    if (err !=
+        NULL) { /* there may be an answer all the same: an early one, or the reset that is to be told */
+        self->has_write_failed = true;
+        self->keeps_alive = false;
+        return;
+    }
+    if (self->has_sent_all && self->state == GM_CLIENT_HEAD)
+        watch_answer(self);
+    else if (self->state == GM_CLIENT_HEAD)
+        gm_watch_stop(&self->watch); /* it is the request's turn */
+    if (!self->has_sent_all)
+        self->events->on_written(self->data);
+}
+
+void gm_client_write(gm_client_t *self, h2o_iovec_t *bufs, size_t count, bool last)
+{
+    self->has_sent_all = last;
+    if (self->state == GM_CLIENT_HEAD)
+        watch_answer(self);
+    h2o_socket_write(self->sock, bufs, count, on_written);
+}
+
+void gm_client_take(gm_client_t *self, h2o_buffer_t **to)
+{
+    if (self->framing.ready == 0)
+        return;
+    gm_transport_take(&self->sock->input, self->framing.ready, to);
+    gm_framing_take(&self->framing);
+    if (self->state == GM_CLIENT_BODY) {
+        if (!gm_watch_is_running(&self->watch))
+            watch_answer(self);
+        set_reading(self, true);
+    }
+}
+
+bool gm_client_is_reusable(const gm_client_t *self)
+{
+    return self->state == GM_CLIENT_DONE && self->keeps_alive && self->has_sent_all &&
+           !self->has_write_failed && !self->has_broken_off && self->is_reading && self->framing.ready == 0 &&
+           self->sock->input->size == 0 && !gm_client_is_writing(self);
+}
+
+static void on_idle_too_long(gm_watch_t *watch)
+{
+    leave(H2O_STRUCT_FROM_MEMBER(gm_client_t, watch, watch));
+}
+
+void gm_client_wait(gm_client_t *self, uint64_t idle_ms, void (*on_gone)(void *data, gm_client_t *self),
+                    void *data)
+{
+    self->state = GM_CLIENT_IDLE;
+    self->on_gone = on_gone;
+    self->data = data;
+    gm_framing_dispose(&self->framing);
+    gm_transport_shrink(&self->sock->input);
+    gm_watch_start(self->watches, &self->watch, idle_ms, on_idle_too_long);
+    set_reading(self, true);
+}
+
+bool gm_client_is_stale(const gm_client_t *self)
+{
+    char byte;
+
+    return recv(h2o_socket_get_fd(self->sock), &byte, 1, MSG_PEEK | MSG_DONTWAIT) != -1 ||
+           (errno != EAGAIN && errno != EWOULDBLOCK);
+}

@@ -44,8 +44,14 @@ def same_options():
     is_([re.sub(r"\[\]$", "", row) for row in rows], keys, "schema and reference list the same keys")
     certificate("all")
     full = (
-        "proxy: { tls: { cert_file: all.crt, key_file: all.key } }\nroutes:\n"
-        "  - { match: { host: a.x, path: { prefix: /a } }, backend: { host: b, port: 1 } }\n"
+        "proxy:\n"
+        "  tls:\n"
+        "    { cert_file: all.crt, key_file: all.key, client_ca_file: all.crt, client_auth: optional,\n"
+        "      certificates: [{ cert_file: all.crt, key_file: all.key, names: [a] }] }\n"
+        "  backend: &b { host: b, port: 1, tls: { ca_file: all.crt, server_name: a, cert_file: all.crt,"
+        " key_file: all.key } }\n"
+        "routes:\n"
+        "  - { match: { host: a.x, path: { prefix: /a } }, backend: *b }\n"
         "  - { match: { path: { exact: /b } }, backend: { host: b, port: 1 } }\n"
     )
     dumped = dumped_keys("-config", write_file("all.yaml", full))
@@ -164,7 +170,19 @@ VALUES = {
     "routes: %s\n": ("null ~ []", "{} 5 yes [null] [5] [a] [[]] [{}] [{backend:·null}] [{name:·a}]"),
     "routes: [{ match: %s, backend: { host: b, port: 1 } }]\n": ("null {} {path:·null} {host:·a}", "5 [] '' {a:·1}"),
     "proxy: %s\n": ("null ~ {}", "5 [] a '' true"),
-    "proxy: { tls: %s }\n": ("null", "{} [] true 5 {cert_file:·a} {key_file:·a}"),
+    "proxy: { tls: %s }\n": (
+        "null {certificates:·[{cert_file:·table.crt,·key_file:·table.key}]}",
+        "{} [] true 5 {cert_file:·a} {key_file:·a} {certificates:·[{}]} {certificates:·[a]} {certificates:·{}} "
+        "{cert_file:·a,·certificates:·[{cert_file:·table.crt,·key_file:·table.key}]}",
+    ),
+    "proxy: { backend: { tls: %s } }\n": (
+        "null {} {verify:·true} {verify:·'false'} {server_name:·a.b} {ca_file:·table.crt} {verify:·'${GM_UNSET:-true}'}",
+        "true [] 5 '' {verify:·no} {verify:·1} {verify:·null} {verify:·''} {server_name:·'a:1'} {ca_file:·null}",
+    ),
+    "proxy: { tls: { certificates: [{ cert_file: table.crt, key_file: table.key, names: %s }] } }\n": (
+        "null [] a [a.b,·'*.a.b'] ['${GM_UNSET:-a}']",
+        "'' [null] [''] ['a·b'] [[]] [{}] {} 5",
+    ),
     "proxy: { timeout: %s }\n": ("null {}", "30s 5 []"),
     "log: %s\n": ("null {}", "debug 5 []"),
     "x-a: %s\n": ("1 null [] {} a {a:·1}", ""),
@@ -183,6 +201,8 @@ def values():
     certificate("table")
     tables = dict(VALUES)
     tables[TLS % ("min_version", "%s")] = ("1.2 1.3 '1.2' '${GM_UNSET:-1.3}'", "1.1 1 2 1.25 '1' '1.25' TLS1.2 true null")
+    tables[TLS % ("client_auth", "%s")] = ("auto", "no 1 true null ''")
+    tables[TLS % ("client_ca_file", "%s")] = ("table.crt", "'' null []")
     tables[TLS % ("listen_port", "%s")] = ("1 '8444'", "0 '65536' null")
     for yaml, groups in tables.items():
         for valid, group in zip((True, False), groups):

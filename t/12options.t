@@ -9,10 +9,13 @@ import os
 import pty
 import re
 import select
+import ssl
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from gomesh_tap import levels  # noqa: E402
 from gomesh_test import *  # noqa: E402,F403
+from gomesh_tools import issued_certificate  # noqa: E402
 
 CHECKS = {}
 
@@ -152,6 +155,101 @@ def min_version():
         "TLS 1.2 is refused",
     )
     is_(curl("--cacert", crt, "https://localhost:%d/" % port).stdout, b"secret", "TLS 1.3 is served")
+
+
+def certificates_by_name():
+    authority = issued_certificate("names-ca")
+    first, second = [issued_certificate(name, authority, "DNS:%s.test" % name) for name in ("first", "second")]
+    port = free_port()
+    certificates = [
+        {"cert_file": first[0], "key_file": first[1]},
+        {"cert_file": second[0], "key_file": second[1], "names": ["*.third.test"]},
+    ]
+    Proxy(named("x").port, tls={"listen_port": port, "certificates": certificates})
+    tls = ssl.create_default_context(cafile=authority[0])
+    tls.check_hostname = False
+    for host, wanted in (("first.test", "first"), ("second.test", "first"), ("a.third.test", "second")):
+        client = Client(port, tls=tls, server_name=host)
+        is_(client.sock.getpeercert()["subject"][0][0][1], wanted, "%s gets the certificate %s" % (host, wanted))
+
+
+for row in ("cert_file", "key_file", "names"):
+    acts("proxy.tls.certificates[]." + row)(certificates_by_name)
+
+
+@acts("proxy.tls.client_ca_file")
+def client_ca_file():
+    members = issued_certificate("clients-ca")
+    member = issued_certificate("client", members)
+    _, port, crt = tls_proxy(client_ca_file=members[0])
+    shown = ("--cert", member[0], "--key", member[1])
+    is_(curl("--cacert", crt, *shown, "https://localhost:%d/" % port).stdout, b"secret", "a member is served")
+    ok(curl("--cacert", crt, "https://localhost:%d/" % port).returncode != 0, "nobody else is")
+
+
+@acts("proxy.tls.client_auth")
+def client_auth():
+    _, port, crt = tls_proxy(client_ca_file=issued_certificate("clients-ca")[0], client_auth="optional")
+    is_(curl("--cacert", crt, "https://localhost:%d/" % port).stdout, b"secret", "a client without certificate")
+
+
+class TlsOrigin(Origin):
+    """Answers over TLS with the common name of the client's certificate, "nobody" without one."""
+
+    def __init__(self, files, members=None):
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(*files)
+        if members:
+            self.tls.load_verify_locations(members[0])
+            self.tls.verify_mode = ssl.CERT_OPTIONAL
+        super().__init__(self.answer)
+
+    def answer(self, wire):
+        wire.sock = self.tls.wrap_socket(wire.sock, server_side=True)
+        shown = wire.sock.getpeercert()
+        name = shown["subject"][0][0][1] if shown else "nobody"
+        answering(lambda request: http_message("HTTP/1.1 200 OK", [], name.encode()))(wire)
+
+
+def backend_tls(through_route, row):
+    def check():
+        if ENGINE == "h2o":
+            raise Skip("only the engine gomesh speaks TLS to backends")
+        levels[-1].limit = "no engine speaks TLS to backends yet"
+        authority, strangers = issued_certificate("backend-ca"), issued_certificate("strange-ca")
+        member = issued_certificate("member", authority)
+        origin = TlsOrigin(issued_certificate("backend", authority, "DNS:backend.test,IP:127.0.0.1"), authority)
+        host, usual = "127.0.0.1", {"ca_file": authority[0]}
+        without, wanted, tls = {
+            "ca_file": (dict(usual, ca_file=strangers[0]), "nobody", usual),
+            "server_name": (dict(usual, server_name="else.test"), "nobody", dict(usual, server_name="backend.test")),
+            "cert_file": (None, "member", dict(usual, cert_file=member[0], key_file=member[1])),
+            "verify": ({"ca_file": strangers[0]}, "nobody", {"ca_file": strangers[0], "verify": False}),
+        }[row]
+        for settings, status, text in ((without, 502, None), (tls, 200, wanted)):
+            if settings is None:
+                continue
+            backend = {"host": host, "port": origin.port, "tls": settings}
+            if through_route:
+                proxy = Proxy(named("plain").port, routes=[{"backend": backend}])
+            else:
+                config = proxy_config(free_port())
+                config["proxy"]["backend"] = backend
+                proxy = Proxy(yaml=to_yaml(config), port=config["proxy"]["listen_port"])
+            response = once(proxy.port)
+            is_(response.status, status, "with %s: %d" % (settings, status))
+            if text:
+                is_(response.text, text, "the backend saw " + text)
+
+    return check
+
+
+for place in ("proxy.", "routes[]."):
+    for row in ("ca_file", "server_name", "cert_file", "verify"):
+        check = backend_tls(place != "proxy.", row)
+        acts(place + "backend.tls." + row)(check)
+        if row == "cert_file":
+            acts(place + "backend.tls.key_file")(check)
 
 
 @acts("proxy.limits.max_request_body")

@@ -11,10 +11,23 @@
 
 #define GM_WORKERS_AUTO 0
 
+/** A list of texts, all owned. */
+typedef GM_VECTOR(char *) gm_texts_t;
+
+/* TLS to a backend. */
+typedef struct gm_backend_tls_conf {
+    bool present;               /* false = plain HTTP */
+    char *ca_file;              /* owned; NULL = the system's authorities */
+    char *server_name;          /* owned; NULL = the backend's host */
+    char *cert_file, *key_file; /* owned; shown to the backend; NULL = none */
+    uint64_t verify;            /* 0 = any certificate will do */
+} gm_backend_tls_conf_t;
+
 typedef struct gm_backend_conf {
     bool present; /* given in the file, or implied because there are no routes */
     char *host;   /* owned */
     uint64_t port;
+    gm_backend_tls_conf_t tls;
 } gm_backend_conf_t;
 
 typedef struct gm_timeout_conf {
@@ -25,11 +38,28 @@ typedef struct gm_timeout_conf {
 
 typedef enum gm_tls_version { GM_TLS_1_2, GM_TLS_1_3 } gm_tls_version_t;
 
+typedef enum gm_client_auth {
+    GM_CLIENT_AUTH_AUTO,
+    GM_CLIENT_AUTH_OPTIONAL,
+    GM_CLIENT_AUTH_REQUIRE
+} gm_client_auth_t;
+
+/* One certificate among several. File names here and below: relative ones start at the configuration file's
+ * folder. */
+typedef struct gm_certificate_conf {
+    gm_place_t place;           /* where it begins in the file */
+    char *cert_file, *key_file; /* owned */
+    gm_texts_t names;           /* hosts, "*.example.com" among them; none = those in the certificate */
+} gm_certificate_conf_t;
+
 typedef struct gm_tls_conf {
     bool present; /* false = no TLS listener */
     uint64_t listen_port;
-    char *cert_file, *key_file; /* owned; relative names start at the configuration file's folder */
-    uint64_t min_version;       /* gm_tls_version_t */
+    char *cert_file, *key_file; /* owned; the default certificate; NULL = the first of the list */
+    GM_VECTOR(gm_certificate_conf_t *) certificates; /* owned */
+    char *client_ca_file; /* owned; NULL = clients are not asked for certificates */
+    uint64_t client_auth; /* gm_client_auth_t; auto = require if client_ca_file is given */
+    uint64_t min_version; /* gm_tls_version_t */
 } gm_tls_conf_t;
 
 typedef struct gm_limits_conf {
@@ -82,7 +112,7 @@ typedef struct gm_log_conf {
 
 /* Where a value came from, so that later checks can point at it. */
 typedef struct gm_origin {
-    const void *field; /* address of the value inside the configuration */
+    const void *field; /* address of the value inside the configuration; of the text for one of a list */
     gm_place_t place;
     bool bad; /* an error was already reported for it */
 } gm_origin_t;

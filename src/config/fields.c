@@ -237,8 +237,10 @@ static void fill_section(const gm_fill_t *fill, const gm_field_t *field, void *i
 
     if (gm_node_is_null(node) && !(field->flags & GM_FIELD_REQUIRED))
         return; /* "tls:" with all its keys commented out */
-    if (section->present_offset >= 0)
+    if (section->present_offset >= 0) {
         *(bool *)at(part, section->present_offset) = true;
+        gm_config_set_origin(fill->config, at(part, section->present_offset), &node->place, false);
+    }
     if (node->kind == GM_NODE_SCALAR && section->host_offset >= 0 && !gm_node_is_null(node)) {
         fill_short_section(fill, field, part, node);
         return;
@@ -254,10 +256,19 @@ static void fill_section(const gm_fill_t *fill, const gm_field_t *field, void *i
     gm_fields_fill(fill, section, part, node);
 }
 
+static bool is_list_of_maps(const gm_node_t *node)
+{
+    for (size_t i = 0; node->kind == GM_NODE_LIST && i != node->items.size; ++i)
+        if (node->items.items[i]->kind != GM_NODE_MAP)
+            return false;
+    return node->kind == GM_NODE_LIST || gm_node_is_null(node);
+}
+
 static void fill_list(const gm_fill_t *fill, const gm_field_t *field, void *into, const gm_node_t *node)
 {
     GM_VECTOR(void *) *list = at(into, (ptrdiff_t)field->offset);
 
+    gm_config_set_origin(fill->config, list, &node->place, !is_list_of_maps(node));
     if (gm_node_is_null(node))
         return;
     if (node->kind != GM_NODE_LIST) {
@@ -282,6 +293,40 @@ static void fill_list(const gm_fill_t *fill, const gm_field_t *field, void *into
         gm_fields_fill(fill, field->section, part, item);
         *gm_vector_push(list) = part;
     }
+}
+
+static void add_text(const gm_fill_t *fill, const gm_field_t *field, gm_texts_t *list, const gm_node_t *node)
+{
+    char *text = NULL;
+    gm_error_t err = {0};
+
+    if (node->kind != GM_NODE_SCALAR || gm_node_is_null(node))
+        gm_error_set(&err, NULL, "expected text, found %s", gm_node_kind_name(node));
+    else if ((text = gm_expand(node->text, fill->lookup, &err)) != NULL && text[0] == '\0')
+        gm_error_set(&err, NULL, "must not be empty");
+    if (err.text[0] != '\0') {
+        complain(fill, node, field->name, err.text);
+        free(text);
+        return;
+    }
+    gm_config_set_origin(fill->config, text, &node->place, false);
+    *gm_vector_push(list) = text;
+}
+
+/* One text needs no list around it. */
+static void fill_texts(const gm_fill_t *fill, const gm_field_t *field, void *into, const gm_node_t *node)
+{
+    gm_texts_t *list = at(into, (ptrdiff_t)field->offset);
+    size_t errors = fill->diagnostics->errors;
+
+    if (gm_node_is_null(node))
+        return;
+    if (node->kind == GM_NODE_LIST)
+        for (size_t i = 0; i != node->items.size; ++i)
+            add_text(fill, field, list, node->items.items[i]);
+    else
+        add_text(fill, field, list, node);
+    gm_config_set_origin(fill->config, list, &node->place, fill->diagnostics->errors != errors);
 }
 
 static bool is_guess(const gm_field_t *field, const char *name)
@@ -358,6 +403,8 @@ static void fill_field(const gm_fill_t *fill, const gm_field_t *field, void *int
         fill_section(fill, field, into, pair->value);
     else if (field->type == GM_FIELD_LIST)
         fill_list(fill, field, into, pair->value);
+    else if (field->type == GM_FIELD_TEXTS)
+        fill_texts(fill, field, into, pair->value);
     else
         fill_scalar(fill, field, into, pair->value);
 }
@@ -423,6 +470,10 @@ static void doubt_absent(const gm_fill_t *fill, const gm_section_t *section, voi
 
 static void check_required(const gm_fill_t *fill, const gm_section_t *section, const gm_node_t *node)
 {
+    const gm_field_t *instead = gm_fields_instead(section);
+
+    if (instead != NULL && is_meant(section, node, instead))
+        return;
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
         if ((field->flags & GM_FIELD_REQUIRED) && !is_meant(section, node, field))
             gm_diagnostics_add(fill->diagnostics, GM_SEVERITY_ERROR, &node->place, "%s: \"%s\" is missing",
@@ -470,6 +521,14 @@ void gm_fields_set_defaults(const gm_section_t *section, void *into)
     }
 }
 
+const gm_field_t *gm_fields_instead(const gm_section_t *section)
+{
+    for (const gm_field_t *field = section->fields; field->name != NULL; ++field)
+        if (field->flags & GM_FIELD_INSTEAD)
+            return field;
+    return NULL;
+}
+
 void gm_fields_dispose(const gm_section_t *section, void *of)
 {
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
@@ -482,6 +541,11 @@ void gm_fields_dispose(const gm_section_t *section, void *of)
                 gm_fields_dispose(field->section, list->items[i]);
                 free(list->items[i]);
             }
+            gm_vector_dispose(list);
+        } else if (field->type == GM_FIELD_TEXTS) {
+            gm_texts_t *list = value;
+            for (size_t i = 0; i != list->size; ++i)
+                free(list->items[i]);
             gm_vector_dispose(list);
         } else if (is_text(field)) {
             free(*(char **)value);
@@ -503,7 +567,7 @@ void gm_field_format(const gm_field_t *field, const void *of, gm_buffer_t *out)
         gm_buffer_append_text(out, gm_text_format_duration(text, sizeof(text), *(const uint64_t *)value));
     } else if (field->type == GM_FIELD_SIZE) {
         gm_buffer_append_text(out, gm_text_format_size(text, sizeof(text), *(const uint64_t *)value));
-    } else if (field->type == GM_FIELD_CHOICE) {
+    } else if (field->choices != NULL) {
         gm_buffer_append_text(out, field->choices[*(const uint64_t *)value]);
     } else if (field->type == GM_FIELD_AUTO && *(const uint64_t *)value == 0) {
         gm_buffer_append_text(out, "auto");

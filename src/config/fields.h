@@ -20,8 +20,10 @@ typedef enum gm_field_type {
     GM_FIELD_DURATION, /* milliseconds, min..max */
     GM_FIELD_SIZE,     /* bytes, min..max */
     GM_FIELD_CHOICE,   /* index into `choices` */
+    GM_FIELD_BOOLEAN,  /* 0 or 1; `choices` are "false" and "true" */
     GM_FIELD_SECTION,  /* a struct with rows of its own */
     GM_FIELD_LIST,     /* GM_VECTOR(struct *) of such structs */
+    GM_FIELD_TEXTS,    /* gm_texts_t: a list of texts, or a single one */
     GM_FIELD_LISTEN /* shorthand "host:port" for listen_host and listen_port, offset of each in `shorthand` */
 } gm_field_type_t;
 
@@ -29,7 +31,8 @@ enum {
     GM_FIELD_REQUIRED = 1,
     GM_FIELD_GUESSED = 2,  /* a shorthand people guess: not documented */
     GM_FIELD_WILDCARD = 4, /* a text: the host of requests, for config/validate and the JSON schema */
-    GM_FIELD_PATH = 8      /* a text: the path of requests, likewise */
+    GM_FIELD_PATH = 8,     /* a text: the path of requests, likewise */
+    GM_FIELD_INSTEAD = 32  /* may be given instead of all required rows of its section */
 };
 
 typedef struct gm_section gm_section_t;
@@ -70,6 +73,9 @@ void gm_fields_fill(const gm_fill_t *fill, const gm_section_t *section, void *in
 
 /** Gives every field of a zeroed struct its default. */
 void gm_fields_set_defaults(const gm_section_t *section, void *into);
+
+/** The row that may be given instead of the required ones; NULL = none. */
+const gm_field_t *gm_fields_instead(const gm_section_t *section);
 
 /** Frees what the fields of a struct own, not the struct itself. */
 void gm_fields_dispose(const gm_section_t *section, void *of);

@@ -211,17 +211,42 @@ static void render_alternatives(const gm_field_t *field, gm_json_t *json)
         gm_json_string(json, "auto");
         gm_json_close(json, '}');
     }
-    if (field->type == GM_FIELD_CHOICE)
+    if (field->choices != NULL)
         render_choices(field, json);
     else
         render_pattern(field, json);
-    if (field->type == GM_FIELD_HOST || field->flags & GM_FIELD_WILDCARD) { /* a host may be called "true" */
+    if (field->type == GM_FIELD_HOST || field->type == GM_FIELD_BOOLEAN ||
+        field->flags & GM_FIELD_WILDCARD) { /* a host may be called "true" */
         open_alternative(json, "boolean");
         gm_json_close(json, '}');
     }
     open_alternative(json, "string");
     gm_json_key(json, "pattern");
     gm_json_string(json, VARIABLE);
+    gm_json_close(json, '}');
+    gm_json_close(json, ']');
+}
+
+static void render_type(const gm_field_t *field, gm_json_t *json);
+
+/* A text, a list of them, or nothing. */
+static void render_texts(const gm_field_t *field, gm_json_t *json)
+{
+    gm_field_t one = *field;
+
+    one.type = GM_FIELD_TEXT;
+    gm_json_key(json, "anyOf");
+    gm_json_open(json, '[');
+    gm_json_open(json, '{');
+    render_type(&one, json);
+    gm_json_close(json, '}');
+    open_alternative(json, "array");
+    gm_json_key(json, "items");
+    gm_json_open(json, '{');
+    render_type(&one, json);
+    gm_json_close(json, '}');
+    gm_json_close(json, '}');
+    open_alternative(json, "null");
     gm_json_close(json, '}');
     gm_json_close(json, ']');
 }
@@ -239,6 +264,8 @@ static void render_type(const gm_field_t *field, gm_json_t *json)
         gm_json_open(json, '{');
         render_object(field->section, false, json);
         gm_json_close(json, '}');
+    } else if (field->type == GM_FIELD_TEXTS) {
+        render_texts(field, json);
     } else if (has_form(field)) {
         render_alternatives(field, json);
     } else {
@@ -259,6 +286,8 @@ static void render_default(const gm_field_t *field, gm_json_t *json)
     gm_json_key(json, "default");
     if (is_number && field->fallback[strspn(field->fallback, "0123456789")] == '\0')
         gm_json_integer(json, strtoll(field->fallback, NULL, 10));
+    else if (field->type == GM_FIELD_BOOLEAN)
+        gm_json_boolean(json, strcmp(field->fallback, "true") == 0);
     else
         gm_json_string(json, field->fallback);
 }
@@ -281,9 +310,45 @@ static void render_required(const gm_section_t *section, gm_json_t *json)
         gm_json_close(json, ']');
 }
 
+static void render_one_required(const char *name, gm_json_t *json)
+{
+    gm_json_key(json, "required");
+    gm_json_open(json, '[');
+    gm_json_string(json, name);
+    gm_json_close(json, ']');
+}
+
+/* All required rows, or the one that may stand instead of them: then all of them or none. */
+static void render_required_or(const gm_section_t *section, const gm_field_t *instead, gm_json_t *json)
+{
+    gm_json_key(json, "anyOf");
+    gm_json_open(json, '[');
+    gm_json_open(json, '{');
+    render_required(section, json);
+    gm_json_close(json, '}');
+    gm_json_open(json, '{');
+    render_one_required(instead->name, json);
+    gm_json_key(json, "not");
+    gm_json_open(json, '{');
+    gm_json_key(json, "anyOf");
+    gm_json_open(json, '[');
+    for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
+        if (!(field->flags & GM_FIELD_REQUIRED))
+            continue;
+        gm_json_open(json, '{');
+        render_one_required(field->name, json);
+        gm_json_close(json, '}');
+    }
+    gm_json_close(json, ']');
+    gm_json_close(json, '}');
+    gm_json_close(json, '}');
+    gm_json_close(json, ']');
+}
+
 static void render_object(const gm_section_t *section, bool or_null, gm_json_t *json)
 {
     static const char *const types[] = {"object", "null", NULL};
+    const gm_field_t *instead = gm_fields_instead(section);
 
     if (or_null) {
         render_types(json, types);
@@ -293,7 +358,10 @@ static void render_object(const gm_section_t *section, bool or_null, gm_json_t *
     }
     gm_json_key(json, "additionalProperties");
     gm_json_boolean(json, false);
-    render_required(section, json);
+    if (instead != NULL)
+        render_required_or(section, instead, json);
+    else
+        render_required(section, json);
     gm_json_key(json, "properties");
     gm_json_open(json, '{');
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
@@ -351,8 +419,12 @@ static void render_values(const gm_field_t *field, gm_buffer_t *out)
                          gm_text_format_size(max, sizeof(max), field->max));
         return;
     case GM_FIELD_CHOICE:
+    case GM_FIELD_BOOLEAN:
         for (const char *const *choice = field->choices; *choice != NULL; ++choice)
             gm_buffer_printf(out, "%s%s", choice != field->choices ? ", " : "", *choice);
+        return;
+    case GM_FIELD_TEXTS:
+        gm_buffer_append_text(out, "texts");
         return;
     default:
         gm_buffer_append_text(out, field->type == GM_FIELD_HOST   ? "host"
@@ -363,8 +435,11 @@ static void render_values(const gm_field_t *field, gm_buffer_t *out)
 
 static void render_rows(const gm_section_t *section, const char *prefix, gm_buffer_t *out)
 {
+    const gm_field_t *instead = gm_fields_instead(section);
+
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
         gm_buffer_t name = {0};
+        bool is_required = field->flags & GM_FIELD_REQUIRED;
         if (field->flags & GM_FIELD_GUESSED)
             continue;
         gm_buffer_printf(&name, "%s%s%s", prefix, field->name, field->type == GM_FIELD_LIST ? "[]" : "");
@@ -379,8 +454,9 @@ static void render_rows(const gm_section_t *section, const char *prefix, gm_buff
                 gm_buffer_printf(out, " | `%s` | %s |\n",
                                  field->fallback[0] != '\0' ? field->fallback : "\"\"", field->help);
             else
-                gm_buffer_printf(out, " | %s | %s |\n", field->flags & GM_FIELD_REQUIRED ? "required" : "–",
-                                 field->help);
+                gm_buffer_printf(out, " | %s%s%s | %s |\n", is_required ? "required" : "–",
+                                 is_required && instead != NULL ? ", or " : "",
+                                 is_required && instead != NULL ? instead->name : "", field->help);
         }
         gm_buffer_dispose(&name);
     }

@@ -75,6 +75,17 @@ static void render_scalar(const gm_field_t *field, const void *of, gm_buffer_t *
     gm_buffer_dispose(&text);
 }
 
+/* "[]" too: that nobody is on the list is worth knowing. */
+static void render_texts(const gm_texts_t *list, gm_buffer_t *out)
+{
+    gm_buffer_append_char(out, '[');
+    for (size_t i = 0; i != list->size; ++i) {
+        gm_buffer_append_text(out, i != 0 ? ", " : "");
+        render_text(list->items[i], out);
+    }
+    gm_buffer_append_text(out, "]\n");
+}
+
 static bool is_unset(const gm_field_t *field, const void *of)
 {
     const void *value = at(of, (ptrdiff_t)field->offset);
@@ -119,6 +130,9 @@ static void render_section(const gm_section_t *section, const void *of, int dept
             gm_buffer_append_char(out, '\n');
             for (size_t i = 0; i != list->size; ++i)
                 render_section(field->section, list->items[i], depth + 2, true, out);
+        } else if (field->type == GM_FIELD_TEXTS) {
+            gm_buffer_append_char(out, ' ');
+            render_texts(value, out);
         } else {
             gm_buffer_append_char(out, ' ');
             render_scalar(field, of, out);

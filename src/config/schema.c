@@ -13,15 +13,34 @@
 
 static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const engines[] = {"gomesh", "h2o", NULL};
+static const char *const client_auths[] = {"auto", "optional", "require", NULL};
+static const char *const booleans[] = {"false", "true", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
 /* clang-format off */
+static const gm_field_t backend_tls_fields[] = {
+    {"ca_file", GM_FIELD_FILE, AT(gm_backend_tls_conf_t, ca_file), NULL, 0, 0, NULL, NULL, 0, "ca trusted_ca_file",
+     "PEM file with the authorities that are trusted; absent = the system's"},
+    {"server_name", GM_FIELD_HOST, AT(gm_backend_tls_conf_t, server_name), NULL, 0, 0, NULL, NULL, 0, "sni",
+     "name or address that the certificate must be for; absent = the backend's host"},
+    {"cert_file", GM_FIELD_FILE, AT(gm_backend_tls_conf_t, cert_file), NULL, 0, 0, NULL, NULL, 0,
+     "cert certificate certificate_file", "PEM file with the certificate that is shown to the backend, then its chain"},
+    {"key_file", GM_FIELD_FILE, AT(gm_backend_tls_conf_t, key_file), NULL, 0, 0, NULL, NULL, 0, "key private_key",
+     "PEM file with its private key"},
+    {"verify", GM_FIELD_BOOLEAN, AT(gm_backend_tls_conf_t, verify), "true", 0, 0, booleans, NULL, 0, NULL,
+     "false = any certificate will do, so anybody in between can read and change everything"},
+    {0}};
+static const gm_section_t backend_tls_section = {"backend.tls", backend_tls_fields, sizeof(gm_backend_tls_conf_t),
+    AT(gm_backend_tls_conf_t, present), -1, NOT_A_HOSTPORT};
+
 static const gm_field_t backend_fields[] = {
     {"host", GM_FIELD_HOST, AT(gm_backend_conf_t, host), "localhost", 0, 0, NULL, NULL, 0, "hostname address",
      "name or address of the backend; every address of a name is tried in turn"},
     {"port", GM_FIELD_PORT, AT(gm_backend_conf_t, port), "3000", 1, 65535, NULL, NULL, 0, NULL,
      "port of the backend"},
+    {"tls", GM_FIELD_SECTION, AT(gm_backend_conf_t, tls), NULL, 0, 0, NULL, &backend_tls_section, 0, "https",
+     "speak TLS to the backend; tls: {} = with the system's authorities; absent = plain HTTP"},
     {0}};
 static const gm_section_t backend_section = {"proxy.backend", backend_fields, sizeof(gm_backend_conf_t),
     AT(gm_backend_conf_t, present), -1, AT(gm_backend_conf_t, host), AT(gm_backend_conf_t, port)};
@@ -43,13 +62,32 @@ static const gm_field_t timeout_fields[] = {
 static const gm_section_t timeout_section = {"proxy.timeout", timeout_fields, sizeof(gm_timeout_conf_t), -1, -1,
     NOT_A_HOSTPORT};
 
+static const gm_field_t certificate_fields[] = {
+    {"cert_file", GM_FIELD_FILE, AT(gm_certificate_conf_t, cert_file), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
+     "cert certificate certificate_file", "PEM file with the certificate, then its chain; relative to this file"},
+    {"key_file", GM_FIELD_FILE, AT(gm_certificate_conf_t, key_file), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
+     "key private_key", "PEM file with the private key; relative to this file"},
+    {"names", GM_FIELD_TEXTS, AT(gm_certificate_conf_t, names), NULL, 0, 0, NULL, NULL, GM_FIELD_WILDCARD,
+     "hosts server_names",
+     "host names, also *.example.com for every name below it; absent = those in the certificate"},
+    {0}};
+static const gm_section_t certificate_section = {"tls.certificates", certificate_fields,
+    sizeof(gm_certificate_conf_t), -1, AT(gm_certificate_conf_t, place), NOT_A_HOSTPORT};
+
 static const gm_field_t tls_fields[] = {
     {"listen_port", GM_FIELD_PORT, AT(gm_tls_conf_t, listen_port), "8443", 1, 65535, NULL, NULL, 0, "port",
      "port for HTTPS"},
     {"cert_file", GM_FIELD_FILE, AT(gm_tls_conf_t, cert_file), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
-     "cert certificate certificate_file", "PEM file with the certificate, then its chain; relative to this file"},
+     "cert certificate certificate_file",
+     "PEM file with the certificate for clients that name no other host, then its chain; relative to this file"},
     {"key_file", GM_FIELD_FILE, AT(gm_tls_conf_t, key_file), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
      "key private_key", "PEM file with the private key; relative to this file"},
+    {"certificates", GM_FIELD_LIST, AT(gm_tls_conf_t, certificates), NULL, 0, 0, NULL, &certificate_section, GM_FIELD_INSTEAD,
+     NULL, "certificates by the host that clients ask for; without cert_file the first is the default"},
+    {"client_ca_file", GM_FIELD_FILE, AT(gm_tls_conf_t, client_ca_file), NULL, 0, 0, NULL, NULL, 0, "client_ca",
+     "PEM file with the authorities whose client certificates are accepted; absent = clients are not asked"},
+    {"client_auth", GM_FIELD_CHOICE, AT(gm_tls_conf_t, client_auth), "auto", 0, 0, client_auths, NULL, 0, NULL,
+     "clients without a certificate are refused (require) or served (optional); auto = require with client_ca_file"},
     {"min_version", GM_FIELD_CHOICE, AT(gm_tls_conf_t, min_version), "1.2", 0, 0, tls_versions, NULL, 0, NULL,
      "oldest TLS version that clients may use"},
     {0}};
@@ -127,6 +165,8 @@ static const gm_field_t route_backend_fields[] = {
      "hostname address", "name or address of the backend"},
     {"port", GM_FIELD_PORT, AT(gm_backend_conf_t, port), NULL, 1, 65535, NULL, NULL, GM_FIELD_REQUIRED, NULL,
      "port of the backend"},
+    {"tls", GM_FIELD_SECTION, AT(gm_backend_conf_t, tls), NULL, 0, 0, NULL, &backend_tls_section, 0, "https",
+     "speak TLS to the backend; tls: {} = with the system's authorities; absent = plain HTTP"},
     {0}};
 static const gm_section_t route_backend_section = {"routes.backend", route_backend_fields, sizeof(gm_backend_conf_t),
     AT(gm_backend_conf_t, present), -1, AT(gm_backend_conf_t, host), AT(gm_backend_conf_t, port)};

@@ -17,19 +17,37 @@ struct gm_snapshot {
     GM_VECTOR(gm_snapshot_route_t) routes;
 };
 
+static bool is_same_text(const char *a, const char *b)
+{
+    return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* @param a  NULL = plain HTTP */
+static bool is_same_tls(const gm_backend_tls_conf_t *a, const gm_backend_tls_conf_t *b)
+{
+    if (a == NULL || b == NULL)
+        return a == b;
+    return a->verify == b->verify && is_same_text(a->ca_file, b->ca_file) &&
+           is_same_text(a->server_name, b->server_name) && is_same_text(a->cert_file, b->cert_file) &&
+           is_same_text(a->key_file, b->key_file);
+}
+
 static size_t find_or_add_cluster(gm_snapshot_t *self, const char *name, const gm_backend_conf_t *backend)
 {
+    const gm_backend_tls_conf_t *tls = backend->tls.present ? &backend->tls : NULL;
     gm_snapshot_cluster_t *cluster;
     char authority[272];
 
     for (size_t i = 0; i != self->clusters.size; ++i) {
         cluster = &self->clusters.items[i];
-        if (cluster->port == backend->port && strcasecmp(cluster->host, backend->host) == 0)
+        if (cluster->port == backend->port && strcasecmp(cluster->host, backend->host) == 0 &&
+            is_same_tls(cluster->tls, tls))
             return i;
     }
     cluster = gm_vector_push(&self->clusters);
     cluster->name = name;
     cluster->host = backend->host;
+    cluster->tls = tls;
     cluster->port = (uint16_t)backend->port;
     cluster->authority =
         gm_strdup(gm_text_format_hostport(authority, sizeof(authority), backend->host, cluster->port));

@@ -6,12 +6,13 @@
 
 typedef struct gm_snapshot gm_snapshot_t; /* shared by count; immutable */
 
-/** One backend; routes to the same host and port share it. */
+/** One backend; routes to the same host and port, with the same settings of TLS, share it. */
 typedef struct gm_snapshot_cluster {
     const char *name; /* borrowed: "backend" for proxy.backend, otherwise the first route's name */
     const char *host; /* borrowed */
     uint16_t port;
-    char *authority; /* owned: "host:port", as shown in logs */
+    char *authority;                  /* owned: "host:port", as shown in logs */
+    const gm_backend_tls_conf_t *tls; /* borrowed; NULL = plain HTTP */
 } gm_snapshot_cluster_t;
 
 /** One route in matching order. */

@@ -6,10 +6,8 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/text.h"
 
@@ -34,43 +32,6 @@ static void complain(const validation_t *v, const void *field, const gm_place_t 
     const gm_origin_t *origin = gm_config_find_origin(v->config, field);
     gm_diagnostics_add(v->diagnostics, GM_SEVERITY_ERROR, origin != NULL ? &origin->place : otherwise, "%s",
                        text);
-}
-
-/* The check ends at the certificate, but a key file that cannot be found is no consequence of that. */
-static void complain_files(const validation_t *v, bool about_key, const char *text)
-{
-    const gm_tls_conf_t *tls = &v->config->proxy.tls;
-    gm_error_t err = {0};
-
-    complain(v, about_key ? &tls->key_file : &tls->cert_file, NULL, text);
-    if (about_key || access(tls->key_file, R_OK) == 0)
-        return;
-    gm_error_set(&err, NULL, "key_file \"%.300s\": %s", tls->key_file, strerror(errno));
-    complain(v, &tls->key_file, NULL, err.text);
-}
-
-static void check_tls(const validation_t *v)
-{
-    const gm_proxy_conf_t *proxy = &v->config->proxy;
-    const gm_tls_conf_t *tls = &proxy->tls;
-    const gm_origin_t *port = gm_config_find_origin(v->config, &proxy->listen_port);
-    gm_error_t err = {0}, warning = {0};
-    bool about_key = false;
-
-    if (!tls->present)
-        return;
-    if (tls->listen_port == proxy->listen_port && !is_bad(v, &tls->listen_port) &&
-        !is_bad(v, &proxy->listen_port))
-        complain(v, &tls->listen_port, port != NULL ? &port->place : NULL,
-                 "tls.listen_port is the same as proxy.listen_port; they need two ports");
-    if (tls->cert_file == NULL || tls->key_file == NULL || v->checks == NULL ||
-        v->checks->check_credential == NULL)
-        return; /* missing: reported as such */
-    if (v->checks->check_credential(tls->cert_file, tls->key_file, &about_key, &err, &warning) != 0)
-        complain_files(v, about_key, err.text);
-    else if (warning.text[0] != '\0')
-        gm_diagnostics_add(v->diagnostics, GM_SEVERITY_WARNING,
-                           &gm_config_find_origin(v->config, &tls->cert_file)->place, "%s", warning.text);
 }
 
 static const struct in6_addr any_ipv4 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
@@ -348,7 +309,7 @@ void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagn
 
     if (config->routes.size == 0)
         config->proxy.backend.present = true;
-    check_tls(&v);
+    gm_config_validate_tls(config, checks, diagnostics);
     if (config->proxy.backend.present)
         check_loop(&v, &config->proxy.backend, NULL);
     check_routes(&v);

@@ -16,6 +16,10 @@ typedef struct gm_checks {
                             gm_error_t *warning);
     /** Can a request's path ever be this one? */
     int (*check_path)(const char *path, gm_error_t *err);
+    /** Does the file have certificates of authorities? @param key  the option, for *err and *warning */
+    int (*check_authorities)(const char *key, const char *file, gm_error_t *err, gm_error_t *warning);
+    /** Does the certificate in the file, which check_credential has passed, name a host? */
+    bool (*has_names)(const char *cert_file);
 } gm_checks_t;
 
 /**
@@ -23,5 +27,8 @@ typedef struct gm_checks {
  * without a final slash). Silent about values that are already known to be bad.
  */
 void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
+
+/** The part about TLS, called by gm_config_validate. */
+void gm_config_validate_tls(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
 
 #endif

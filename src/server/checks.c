@@ -16,3 +16,13 @@ int gm_check_path(const char *path, gm_error_t *err)
 {
     return gm_path_check(path, err);
 }
+
+int gm_check_authorities(const char *key, const char *file, gm_error_t *err, gm_error_t *warning)
+{
+    return gm_credential_check_authorities(key, file, err, warning);
+}
+
+bool gm_check_has_names(const char *cert_file)
+{
+    return gm_credential_has_names(cert_file);
+}

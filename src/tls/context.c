@@ -7,6 +7,18 @@
 
 #include <openssl/err.h>
 #include <openssl/rand.h>
+#include <openssl/x509v3.h>
+
+#include "base/clock.h"
+#include "tls/attachment.h"
+#include "tls/certificates.h"
+#include "tls/ticket_keys.h"
+
+/* What the callbacks of one context need. */
+typedef struct state {
+    gm_certificates_t *certificates; /* owned */
+    gm_ticket_keys_t *ticket_keys;   /* owned */
+} state_t;
 
 /* The wire form of the one protocol that this front end speaks (RFC 7301, 3.1). */
 static const unsigned char alpn_protocols[] = "\x08http/1.1";
@@ -25,49 +37,112 @@ static int select_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *ch
     return SSL_TLSEXT_ERR_OK;
 }
 
-static int fail(gm_error_t *err, const char *what, const char *file)
+/*
+ * Only the certificate is changed, not the SSL_CTX: sessions, ticket keys, the check of client certificates
+ * and the caller's info callback stay those of the listener.
+ */
+static int on_server_name(SSL *ssl, int *alert, void *unused)
 {
-    char reason[256] = "unknown reason";
-    unsigned long code = ERR_peek_last_error();
+    const state_t *state = gm_attachment_get(SSL_get_SSL_CTX(ssl));
+    const char *host = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
 
-    if (code != 0)
-        ERR_error_string_n(code, reason, sizeof(reason));
-    ERR_clear_error();
-    return gm_error_set(err, NULL, "%s \"%.200s\": %s", what, file, reason);
+    (void)alert;
+    (void)unused;
+    return host != NULL && gm_certificates_use(state->certificates, ssl, host) ? SSL_TLSEXT_ERR_OK
+                                                                               : SSL_TLSEXT_ERR_NOACK;
 }
 
-static int load_files(SSL_CTX *context, const gm_tls_conf_t *conf, gm_error_t *err)
+static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher,
+                     EVP_MAC_CTX *mac, int seal)
 {
-    if (SSL_CTX_use_certificate_chain_file(context, conf->cert_file) != 1)
-        return fail(err, "cert_file", conf->cert_file);
-    if (SSL_CTX_use_PrivateKey_file(context, conf->key_file, SSL_FILETYPE_PEM) != 1 ||
-        SSL_CTX_check_private_key(context) != 1)
-        return fail(err, "key_file", conf->key_file);
+    const state_t *state = gm_attachment_get(SSL_get_SSL_CTX(ssl));
+
+    return gm_ticket_keys_apply(state->ticket_keys, name, iv, cipher, mac, seal != 0);
+}
+
+static void destroy_state(void *data)
+{
+    state_t *state = data;
+
+    gm_certificates_destroy(state->certificates);
+    gm_ticket_keys_destroy(state->ticket_keys);
+    free(state);
+}
+
+static int fail(gm_error_t *err, const char *what, const char *file)
+{
+    const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+
+    gm_error_set(err, NULL, "%s \"%.200s\": %s", what, file, reason != NULL ? reason : "unknown reason");
+    ERR_clear_error();
+    return -1;
+}
+
+/* Whatever is in the file is trusted, an intermediate authority without its root, too. */
+static int ask_clients(SSL_CTX *context, const gm_tls_conf_t *conf, gm_error_t *err)
+{
+    STACK_OF(X509_NAME) * names;
+
+    if (conf->client_ca_file == NULL)
+        return 0;
+    names = SSL_load_client_CA_file(conf->client_ca_file); /* tells clients which certificate to show */
+    if (names == NULL || SSL_CTX_load_verify_file(context, conf->client_ca_file) != 1) {
+        sk_X509_NAME_pop_free(names, X509_NAME_free);
+        return fail(err, "client_ca_file", conf->client_ca_file);
+    }
+    SSL_CTX_set_client_CA_list(context, names); /* taken over */
+    X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context), X509_V_FLAG_PARTIAL_CHAIN);
+    SSL_CTX_set_verify(
+        context,
+        SSL_VERIFY_PEER |
+            (conf->client_auth == GM_CLIENT_AUTH_OPTIONAL ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT),
+        NULL);
     return 0;
 }
 
-SSL_CTX *gm_tls_context_create(const gm_tls_conf_t *conf, gm_error_t *err)
+static void set_options(SSL_CTX *context, const gm_tls_conf_t *conf)
 {
     static const int versions[] = {[GM_TLS_1_2] = TLS1_2_VERSION, [GM_TLS_1_3] = TLS1_3_VERSION};
-    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
-    unsigned char session_id_context[16];
 
-    if (context == NULL || RAND_bytes(session_id_context, sizeof(session_id_context)) != 1) {
-        fail(err, "OpenSSL cannot start for", conf->cert_file);
-        goto Error;
-    }
     SSL_CTX_set_min_proto_version(context, versions[conf->min_version]);
     SSL_CTX_set_options(context,
                         SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS); /* idle connections give their buffers back */
-    SSL_CTX_set_session_id_context(context, session_id_context, sizeof(session_id_context));
+    /* idle connections give their buffers back; what is sent is what the files hold, not what fits to it */
+    SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
     SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
-    if (load_files(context, conf, err) != 0)
+    SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
+    SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+}
+
+SSL_CTX *gm_tls_context_create_with_clock(const gm_tls_conf_t *conf, uint64_t (*now_ms)(void),
+                                          gm_error_t *err)
+{
+    SSL_CTX *context = SSL_CTX_new(TLS_server_method());
+    state_t *state = gm_alloc(sizeof(*state));
+    unsigned char session_id_context[16];
+
+    if (context == NULL || RAND_bytes(session_id_context, sizeof(session_id_context)) != 1) {
+        fail(err, "OpenSSL cannot start for", conf->cert_file != NULL ? conf->cert_file : "proxy.tls");
+        destroy_state(state);
+        goto Error;
+    }
+    gm_attachment_set(context, state, destroy_state);
+    set_options(context, conf);
+    SSL_CTX_set_session_id_context(context, session_id_context, sizeof(session_id_context));
+    if ((state->ticket_keys = gm_ticket_keys_create(GM_TLS_TICKET_PERIOD_MS, now_ms, err)) == NULL ||
+        (state->certificates = gm_certificates_create(conf, err)) == NULL ||
+        gm_certificates_use_default(state->certificates, context, err) != 0 ||
+        ask_clients(context, conf, err) != 0)
         goto Error;
     return context;
 Error:
     SSL_CTX_free(context);
     return NULL;
+}
+
+SSL_CTX *gm_tls_context_create(const gm_tls_conf_t *conf, gm_error_t *err)
+{
+    return gm_tls_context_create_with_clock(conf, gm_clock_monotonic_ms, err);
 }
 
 const char *gm_tls_library_version(void)

@@ -15,6 +15,8 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include "tls/names.h"
+
 static int no_passphrase(char *buffer, int size, int writing, void *data)
 {
     (void)buffer;
@@ -74,29 +76,40 @@ static part_t find_part(FILE *file, long from, long until)
 }
 
 /* @param from  where the file was read on before the library failed */
-static void fail_damaged(FILE *file, long from, const char *name, gm_error_t *err)
+static void fail_damaged(FILE *file, long from, const char *what, const char *name, gm_error_t *err)
 {
     bool is_base64 = ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_BAD_BASE64_DECODE;
     part_t part = find_part(file, from, ftell(file));
 
     gm_error_set(
         err, NULL,
-        "cert_file \"%.200s\" is damaged: the %s that begins in line %d %s; copy the file again from "
-        "where it was issued",
-        name, part.is_certificate ? "certificate" : "part", part.line,
+        "%s \"%.200s\" is damaged: the %s that begins in line %d %s; copy the file again from where it was "
+        "issued",
+        what, name, part.is_certificate ? "certificate" : "part", part.line,
         !part.has_end ? "has no end"
         : is_base64   ? "cannot be decoded"
                       : "is not base64 throughout");
 }
 
-/* The server's own, which comes first; those behind it are only read. */
-static X509 *read_certificates(const char *name, gm_error_t *err)
+static bool is_valid_now(const X509 *certificate)
 {
-    FILE *file = open_file(name, "cert_file", err);
+    return X509_cmp_current_time(X509_get0_notAfter(certificate)) > 0 &&
+           X509_cmp_current_time(X509_get0_notBefore(certificate)) < 0;
+}
+
+/*
+ * The server's own, which comes first; those behind it are only read.
+ * @param what       the option, for *err
+ * @param any_valid  set to whether one of all is valid now
+ */
+static X509 *read_certificates(const char *name, const char *what, bool *any_valid, gm_error_t *err)
+{
+    FILE *file = open_file(name, what, err);
     X509 *first = NULL, *next;
     bool encrypted;
     long from;
 
+    *any_valid = false;
     if (file == NULL)
         return NULL;
     for (;;) {
@@ -104,17 +117,18 @@ static X509 *read_certificates(const char *name, gm_error_t *err)
         ERR_clear_error();
         if ((next = PEM_read_X509(file, NULL, no_passphrase, &encrypted)) == NULL)
             break;
+        *any_valid = *any_valid || is_valid_now(next);
         if (first == NULL)
             first = next;
         else
             X509_free(next);
     }
     if (ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE) {
-        fail_damaged(file, from, name, err);
+        fail_damaged(file, from, what, name, err);
         X509_free(first);
         first = NULL;
     } else if (first == NULL) {
-        gm_error_set(err, NULL, "cert_file \"%.300s\" has no PEM certificate (-----BEGIN CERTIFICATE-----)",
+        gm_error_set(err, NULL, "%s \"%.300s\" has no PEM certificate (-----BEGIN CERTIFICATE-----)", what,
                      name);
     }
     fclose(file);
@@ -170,7 +184,8 @@ static int check_chain(const char *name, gm_error_t *err)
 int gm_credential_check(const char *cert_file, const char *key_file, bool *about_key, gm_error_t *err,
                         gm_error_t *warning)
 {
-    X509 *certificate = read_certificates(cert_file, err);
+    bool any_valid;
+    X509 *certificate = read_certificates(cert_file, "cert_file", &any_valid, err);
     EVP_PKEY *key = NULL;
     int ret = -1;
 
@@ -192,4 +207,37 @@ Exit:
     X509_free(certificate);
     EVP_PKEY_free(key);
     return ret;
+}
+
+int gm_credential_check_authorities(const char *key, const char *file, gm_error_t *err, gm_error_t *warning)
+{
+    bool any_valid;
+    X509 *first = read_certificates(file, key, &any_valid, err);
+
+    ERR_clear_error();
+    if (first == NULL)
+        return -1;
+    if (!any_valid)
+        gm_error_set(warning, NULL,
+                     "no certificate in %s \"%.300s\" is valid now; nobody can be trusted by it", key, file);
+    X509_free(first);
+    return 0;
+}
+
+bool gm_credential_has_names(const char *cert_file)
+{
+    bool any_valid;
+    X509 *first = read_certificates(cert_file, "cert_file", &any_valid, NULL);
+    gm_texts_t names = {0};
+    bool has_names;
+
+    ERR_clear_error();
+    if (first != NULL)
+        gm_names_of_certificate(first, &names);
+    has_names = names.size != 0;
+    for (size_t i = 0; i != names.size; ++i)
+        free(names.items[i]);
+    gm_vector_dispose(&names);
+    X509_free(first);
+    return has_names;
 }

@@ -16,4 +16,16 @@
 GM_MUST_USE int gm_credential_check(const char *cert_file, const char *key_file, bool *about_key,
                                     gm_error_t *err, gm_error_t *warning);
 
+/**
+ * Can the file tell whom to trust? Has the signature of config's gm_checks_t.
+ * @param key      what the option is called, for the messages
+ * @param warning  filled if none of its certificates is valid now
+ * @return 0, or -1 with *err filled. Any thread.
+ */
+GM_MUST_USE int gm_credential_check_authorities(const char *key, const char *file, gm_error_t *err,
+                                                gm_error_t *warning);
+
+/** Does the first certificate of a file name a host that clients can ask for? Any thread. */
+bool gm_credential_has_names(const char *cert_file);
+
 #endif

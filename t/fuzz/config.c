@@ -49,7 +49,8 @@ static int check_path(const char *path, gm_error_t *err)
     return strstr(path, "/../") != NULL ? gm_error_set(err, NULL, "not canonical") : 0;
 }
 
-static const gm_load_context_t context = {{check_credential, check_path}, look_up};
+static const gm_load_context_t context = {{.check_credential = check_credential, .check_path = check_path},
+                                          look_up};
 
 static int count_lines(const char *text, size_t size)
 {

@@ -171,7 +171,7 @@ def scalar(value):
 
 
 def to_yaml(node, indent=""):
-    """A configuration of dictionaries, lists of dictionaries and scalars, in the block style people write."""
+    """A configuration of dictionaries, lists and scalars, in the block style people write."""
     text = ""
     for key, value in node.items():
         if isinstance(value, dict):
@@ -179,8 +179,8 @@ def to_yaml(node, indent=""):
         elif isinstance(value, list):
             text += "%s%s:\n" % (indent, key)
             for item in value:
-                block = to_yaml(item, indent + "    ")
-                text += indent + "  - " + block[len(indent) + 4 :]
+                block = to_yaml(item, indent + "    ") if isinstance(item, dict) else scalar(item) + "\n"
+                text += indent + "  - " + (block[len(indent) + 4 :] if isinstance(item, dict) else block)
         else:
             text += "%s%s: %s\n" % (indent, key, scalar(value))
     return text

@@ -134,6 +134,24 @@ def certificate(name, host="localhost"):
     return cert, key
 
 
+def issued_certificate(name, authority=None, names=None, subject=None):
+    """
+    A fresh certificate signed by authority, the paths that this returned for it; without one it is an authority
+    itself. names: "DNS:a,URI:b". Returns the paths (certificate, key).
+    """
+    cert, key, request = (path_in_folder(name + end) for end in (".crt", ".key", ".csr"))
+    subject = subject or "/CN=" + name
+    new_key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-sha256", "-keyout", key]
+    if not authority:
+        must(openssl("req", "-x509", *new_key, "-days", "2", "-subj", subject, "-out", cert))
+        return cert, key
+    must(openssl("req", "-new", *new_key, "-subj", subject, "-out", request))
+    extensions = write_file(name + ".ext", "subjectAltName = %s\n" % names if names else "")
+    signer = ["-CA", authority[0], "-CAkey", authority[1], "-CAcreateserial", "-days", "2"]
+    must(openssl("x509", "-req", "-in", request, *signer, "-extfile", extensions, "-out", cert))
+    return cert, key
+
+
 def expired_certificate(name):
     """The same, but valid only in days gone by."""
     cert, key = path_in_folder(name + ".crt"), path_in_folder(name + ".key")

@@ -38,10 +38,26 @@ static inline int config_text_check_credential(const char *cert_file, const char
     return 0;
 }
 
+static inline int config_text_check_authorities(const char *key, const char *file, gm_error_t *err,
+                                                gm_error_t *warning)
+{
+    if (strstr(file, "bad") != NULL)
+        return gm_error_set(err, NULL, "%s cannot be used", key);
+    if (strstr(file, "old") != NULL)
+        gm_error_set(warning, NULL, "%s has expired", key);
+    return 0;
+}
+
+static inline bool config_text_has_names(const char *cert_file)
+{
+    return strstr(cert_file, "nameless") == NULL;
+}
+
 static inline config_text_t config_text_load(const char *yaml)
 {
-    static const gm_load_context_t context = {{config_text_check_credential, gm_path_check},
-                                              config_text_lookup};
+    static const gm_load_context_t context = {
+        {config_text_check_credential, gm_path_check, config_text_check_authorities, config_text_has_names},
+        config_text_lookup};
     config_text_t text = {0};
 
     text.snapshot = gm_load_text("f", yaml, strlen(yaml), &context, &text.diagnostics);

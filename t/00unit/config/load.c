@@ -8,7 +8,8 @@
 #include "config/yaml.h"
 #include "config_text.h"
 
-static const gm_load_context_t context = {{config_text_check_credential, NULL}, config_text_lookup};
+static const gm_load_context_t context = {{.check_credential = config_text_check_credential},
+                                          config_text_lookup};
 static char folder[] = "/tmp/gomesh-unit-XXXXXX";
 
 static char *path_of(const char *name)

@@ -38,6 +38,11 @@ static void test_dump(void)
         "proxy: { tls: { cert_file: \"a \\\"b\\\" ü\", key_file: 'no', min_version: \"1.3\" } }"));
     ok(dump_is_stable(
         "routes: [{ name: \"\\x7f \\N \\L \\P \\uFEFF \\e \\u20ac \\U0001F600\", backend: \"a:1\" }]"));
+    ok(dump_is_stable(
+        "proxy: { backend: { tls: {} }, tls: { client_ca_file: c, client_auth: optional, certificates: [{ "
+        "cert_file: "
+        "a, key_file: b, names: [\"*.a\", b] }, { cert_file: a, key_file: b }] } }\n"
+        "routes: [{ backend: { host: b, port: 1, tls: { verify: true, server_name: c } } }]\n"));
     ok(dump_is_stable("proxy: { tls: { cert_file: \"$${X}\", key_file: \"${TRICKY}\" } }"));
     ok(dump_is_stable(
         "proxy: { backend: { host: b, port: 1 } }\nroutes:\n- { match: { host: \"*.x\" }, backend: \"c:2\" "

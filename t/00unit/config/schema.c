@@ -57,7 +57,7 @@ static bool is_alone(const gm_section_t *section, const char *word, size_t lengt
 
 static bool is_number(const gm_field_t *field)
 {
-    return field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_CHOICE;
+    return field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_BOOLEAN;
 }
 
 static void check_words(const gm_section_t *section, const gm_field_t *field)
@@ -84,8 +84,8 @@ static void check_row(const gm_section_t *section, const gm_field_t *field, void
     expect(field->offset + bytes <= section->struct_bytes, section, field, "lies in its struct");
     expect((field->section != NULL) == (field->type == GM_FIELD_SECTION || field->type == GM_FIELD_LIST),
            section, field, "sections and lists have rows, others have none");
-    expect((field->choices != NULL) == (field->type == GM_FIELD_CHOICE), section, field,
-           "choices and nothing else has choices");
+    expect((field->choices != NULL) == (field->type == GM_FIELD_CHOICE || field->type == GM_FIELD_BOOLEAN),
+           section, field, "choices and nothing else has choices");
     expect(field->min <= field->max, section, field, "a range");
     expect(!(field->flags & GM_FIELD_REQUIRED) || field->fallback == NULL, section, field,
            "what is required has no default");
@@ -112,7 +112,7 @@ static void check_defaults(const gm_section_t *section, const char *of)
             continue;
         ++rows;
         memcpy(&value, of + field->offset, sizeof(value));
-        if (field->type != GM_FIELD_CHOICE)
+        if (field->choices == NULL)
             expect((value >= field->min && value <= field->max) ||
                        (field->type == GM_FIELD_AUTO && value == 0),
                    section, field, "the default is out of range");
@@ -184,13 +184,14 @@ static bool fits(const gm_node_t *alternatives, const char *fallback)
                                     (fallback == NULL || takes(alternatives, fallback)));
 }
 
-/* A number stands there as one. */
+/* A number stands there as one, and so does true. */
 static bool is_default(const gm_field_t *field, const gm_node_t *node)
 {
     bool is_digits =
         node != NULL && node->text[0] != '\0' && node->text[strspn(node->text, "0123456789")] == '\0';
+    bool is_bare = is_digits || field->type == GM_FIELD_BOOLEAN;
 
-    return is_text(node, field->fallback) && (node == NULL || node->quoted != is_digits);
+    return is_text(node, field->fallback) && (node == NULL || node->quoted != is_bare);
 }
 
 /* What is required is not null, and neither is an item of a list. */
@@ -203,20 +204,32 @@ static bool may_be_null(const gm_node_t *object)
 static void check_object(const gm_section_t *section, const gm_node_t *object)
 {
     const gm_node_t *properties = value_of(object, "properties");
+    const gm_field_t *instead = gm_fields_instead(section);
+    const gm_node_t *either = value_of(object, "anyOf"); /* all that is required, or what may stand instead */
     size_t named = 0;
 
+    expect((instead != NULL) == (either != NULL && either->items.size == 2), section, section->fields,
+           "choice");
+    if (instead != NULL && either != NULL)
+        expect(lists(value_of(either->items.items[1], "required"), instead->name), section, instead,
+               "instead");
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
+        const gm_node_t *required = value_of(instead != NULL ? either->items.items[0] : object, "required");
         const gm_node_t *property = value_of(properties, field->name);
         if (field->flags & GM_FIELD_GUESSED)
             continue;
         ++named;
         expect(is_text(value_of(property, "description"), field->help), section, field, "its description");
         expect(is_default(field, value_of(property, "default")), section, field, "its default");
-        expect(lists(value_of(object, "required"), field->name) == ((field->flags & GM_FIELD_REQUIRED) != 0),
-               section, field, "whether it is required");
-        expect(fits(value_of(property, "anyOf"), field->fallback), section, field, "its forms");
-        if (field->section == NULL)
+        expect(lists(required, field->name) == ((field->flags & GM_FIELD_REQUIRED) != 0), section, field,
+               "whether it is required");
+        if (field->section == NULL) {
+            const gm_node_t *forms = value_of(property, "anyOf");
+            if (field->type == GM_FIELD_TEXTS) /* a list or one text; here, the one */
+                forms = value_of(forms->items.items[0], "anyOf");
+            expect(fits(forms, field->fallback), section, field, "its forms");
             continue;
+        }
         expect(field->type == GM_FIELD_LIST ? !may_be_null(value_of(property, "items"))
                                             : may_be_null(property) == !(field->flags & GM_FIELD_REQUIRED),
                section, field, "whether it may be null");
@@ -249,6 +262,8 @@ static void test_json_schema(void)
 /* The reference's line about a row, found by the key's whole name, tells default and help. */
 static void check_lines(const gm_section_t *section, const char *prefix, const char *reference)
 {
+    const gm_field_t *instead = gm_fields_instead(section);
+
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
         gm_buffer_t name = {0}, key = {0}, end = {0};
         const char *line;
@@ -260,7 +275,8 @@ static void check_lines(const gm_section_t *section, const char *prefix, const c
         if (field->fallback != NULL)
             gm_buffer_printf(&end, " | `%s`", field->fallback[0] != '\0' ? field->fallback : "\"\"");
         else if (field->flags & GM_FIELD_REQUIRED && field->section == NULL)
-            gm_buffer_append_text(&end, " | required");
+            gm_buffer_printf(&end, " | required%s%s", instead != NULL ? ", or " : "",
+                             instead != NULL ? instead->name : "");
         gm_buffer_printf(&end, " | %s |\n", field->help);
         line = strstr(reference, key.text);
         expect(line != NULL && strstr(line + 1, end.text) != NULL &&

@@ -31,6 +31,42 @@ static void test_clusters(void)
     config_text_dispose(&text);
 }
 
+/* A connection is made with the settings of its cluster. */
+static void test_tls(void)
+{
+    static const char *const settings[] = {"",
+                                           ", tls: {}",
+                                           ", tls: { verify: true }",
+                                           ", tls: { verify: false }",
+                                           ", tls: { ca_file: c }",
+                                           ", tls: { ca_file: d }",
+                                           ", tls: { server_name: c }",
+                                           ", tls: { cert_file: c, key_file: k }",
+                                           ", tls: { cert_file: c, key_file: l }",
+                                           ", tls: { ca_file: c, verify: true }"};
+    static const size_t clusters_of[] = {0, 1, 1, 2, 3, 4, 5, 6, 7, 3};
+    size_t count = 0, route_count = 0;
+    gm_buffer_t yaml = {0};
+    config_text_t text;
+    const gm_snapshot_cluster_t *clusters;
+    const gm_snapshot_route_t *routes;
+
+    gm_buffer_append_text(&yaml, "routes:\n");
+    for (size_t i = 0; i != 10; ++i)
+        gm_buffer_printf(&yaml, "- { match: { path: { exact: /%zu } }, backend: { host: b, port: 1%s } }\n",
+                         i, settings[i]);
+    text = config_text_load(yaml.text);
+    clusters = gm_snapshot_clusters(text.snapshot, &count);
+    routes = gm_snapshot_routes(text.snapshot, &route_count);
+    ok(count == 8 && route_count == 10);
+    for (size_t i = 0; i != route_count; ++i)
+        ok(routes[i].cluster == clusters_of[i]);
+    ok(clusters[0].tls == NULL && clusters[1].tls != NULL && clusters[1].tls->verify);
+    ok(!clusters[2].tls->verify && strcmp(clusters[3].tls->ca_file, "c") == 0);
+    gm_buffer_dispose(&yaml);
+    config_text_dispose(&text);
+}
+
 static void test_places(void)
 {
     config_text_t text = config_text_load("proxy:\n  listen_port: 81\n");
@@ -93,6 +129,7 @@ static void test_precedence(void)
 int main(void)
 {
     subtest("clusters", test_clusters);
+    subtest("TLS", test_tls);
     subtest("places", test_places);
     subtest("precedence", test_precedence);
     return done_testing();

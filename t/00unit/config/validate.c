@@ -146,6 +146,75 @@ static void test_tls(void)
     ok(says("proxy: { tls: { cert_file: old, key_file: k } }", "1:28: warning: has expired\n"));
 }
 
+#define PAIR "cert_file: c, key_file: k"
+
+static void test_certificates(void)
+{
+    ok(says("proxy: { tls: { certificates: [{ " PAIR " }, { " PAIR ", names: [a.b, \"*.A.b.\"] }] } }", ""));
+    ok(says("proxy: { tls: { " PAIR ", certificates: [{ " PAIR ", names: a }] } }", ""));
+    ok(says("proxy: { tls: { certificates: [{ " PAIR
+            ", names: [a, \"a:1\", 1.2.3.4, \"::1\", \"a b\", \"\"] }] } }",
+            "1:72: error: names: \"a:1\" is not a host name; write www.example.com or *.example.com\n"
+            "1:79: error: names: \"1.2.3.4\" is not a host name; write www.example.com or *.example.com\n"
+            "1:88: error: names: \"::1\" is not a host name; write www.example.com or *.example.com\n"
+            "1:95: error: names: \"a b\" is not a host name; write www.example.com or *.example.com\n"
+            "1:102: error: names: must not be empty\n"));
+    ok(says("proxy: { tls: { certificates: [{ " PAIR ", names: [[], null] }] } }",
+            "1:69: error: names: expected text, found a list\n1:73: error: names: expected text, found "
+            "nothing\n"));
+    ok(says("proxy: { tls: { certificates: [{ cert_file: bad, key_file: /dev/null }, { cert_file: old, "
+            "key_file: k "
+            "}] } }",
+            "1:45: error: cannot be used\n1:86: warning: has expired\n"));
+    ok(says("proxy: { tls: { certificates: [{ cert_file: nameless, key_file: k }, { cert_file: nameless, "
+            "key_file: k "
+            "}] } }",
+            "1:83: error: this certificate can never be chosen: it names no host; give it names: "
+            "[www.example.com]\n"));
+    ok(says("proxy: { tls: { certificates: [{ " PAIR " }], cert_file: c } }",
+            "1:75: error: proxy.tls: \"key_file\" is missing\n"));
+    ok(says("proxy: { tls: { certificates: [] } }",
+            "1:31: error: certificates: the list is empty; give one, or cert_file and key_file\n"));
+    ok(says("proxy: { tls: { certificates: [c] } }",
+            "1:32: error: certificates: expected keys such as \"cert_file\", found text\n"));
+    ok(says("proxy: { tls: { certificates: [{}] } }",
+            "1:32: error: tls.certificates: \"cert_file\" is missing\n"
+            "1:32: error: tls.certificates: \"key_file\" is missing\n"));
+}
+
+static void test_client_auth(void)
+{
+    ok(says("proxy: { tls: { " PAIR ", client_ca_file: c } }", ""));
+    ok(says("proxy: { tls: { " PAIR ", client_ca_file: c, client_auth: optional } }", ""));
+    ok(says("proxy: { tls: { " PAIR ", client_auth: auto } }", ""));
+    ok(says("proxy: { tls: { " PAIR ", client_auth: require } }",
+            "1:57: error: client_auth needs client_ca_file: the authorities whose certificates clients may "
+            "show\n"));
+    ok(says("proxy: { tls: { " PAIR ", client_ca_file: bad } }",
+            "1:60: error: client_ca_file cannot be used\n"));
+    ok(says("proxy: { tls: { " PAIR ", client_ca_file: old } }",
+            "1:60: warning: client_ca_file has expired\n"));
+}
+
+static void test_backend_tls(void)
+{
+    ok(says("proxy: { backend: { host: b, port: 1, tls: {} } }", ""));
+    ok(says("proxy: { backend: { host: b, port: 1, tls: } }", ""));
+    ok(says("proxy: { backend: { host: b, port: 1, tls: true } }",
+            "1:44: error: tls: expected keys such as \"ca_file\", found text\n"));
+    ok(says("routes: [{ backend: { host: b, port: 1, tls: { ca_file: bad, cert_file: c } } }]",
+            "1:57: error: ca_file cannot be used\n1:73: error: backend.tls: \"key_file\" is missing\n"));
+    ok(says("routes: [{ backend: { host: b, port: 1, tls: { cert_file: c, key_file: bad } } }]",
+            "1:72: error: cannot be used\n"));
+    ok(says("routes: [{ backend: { host: b, port: 1, tls: { server_name: \"a:1\", verify: no } } }]",
+            "1:61: error: server_name: \"a:1\" is a host with a port; give the port in a key of its own\n"
+            "1:76: error: verify: \"no\" is not one of false, true\n"));
+    ok(says(
+        "routes: [{ backend: { host: b, port: 1, tls: { verify: false } } }]",
+        "1:56: warning: verify: false accepts any certificate: whoever stands between proxy and backend can "
+        "read and change everything\n"));
+}
+
 static void test_hosts(void)
 {
     ok(says("routes: [{ match: { host: \"a:80\" }, " BACKEND " }]",
@@ -253,6 +322,9 @@ int main(void)
     subtest("ports", test_ports);
     subtest("circles", test_circles);
     subtest("TLS", test_tls);
+    subtest("certificates", test_certificates);
+    subtest("client certificates", test_client_auth);
+    subtest("TLS to backends", test_backend_tls);
     subtest("hosts", test_hosts);
     subtest("forms of hosts", test_host_forms);
     subtest("paths", test_paths);

@@ -5,6 +5,7 @@
 #include <openssl/ssl.h>
 
 #include "certificates.h"
+#include "handshake.h"
 
 static void make_files(void)
 {
@@ -12,6 +13,7 @@ static void make_files(void)
 
     certificates_write("cert", key, -60, 3600);
     certificates_write("cert", other, -60, 3600); /* an issuer, to be sent along */
+    certificates_write("other-cert", other, -60, 3600);
     certificates_write_key("key", key, NULL);
     certificates_write_key("other", other, NULL);
     certificates_write_text("junk", "nothing of use\n");
@@ -160,6 +162,119 @@ static void test_sessions(void)
     SSL_CTX_free(there);
 }
 
+static uint64_t now = 1;
+
+static uint64_t read_now(void)
+{
+    return now;
+}
+
+/* Tickets outlive one change of keys, not two; a client that comes back in between stays known. */
+static void test_rotation(void)
+{
+    static const int versions[] = {TLS1_2_VERSION, TLS1_3_VERSION};
+    gm_tls_conf_t conf = {.cert_file = certificates_path("cert"), .key_file = certificates_path("key")};
+    SSL_CTX *context = gm_tls_context_create_with_clock(&conf, read_now, NULL);
+
+    SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF); /* tickets only */
+    for (size_t i = 0; i != 2; ++i) {
+        visit_t visit = run_visit(context, (visit_t){.version = versions[i]});
+        SSL_SESSION *old = visit.connected ? SSL_SESSION_dup(visit.session) : NULL;
+        ok(visit.connected && !visit.resumed && old != NULL);
+        visit = run_visit(context, visit);
+        ok(visit.connected && visit.resumed);
+        now += GM_TLS_TICKET_PERIOD_MS;
+        visit = run_visit(context, visit);
+        ok(visit.connected && visit.resumed);
+        now += GM_TLS_TICKET_PERIOD_MS;
+        visit = run_visit(context, visit);
+        ok(visit.connected && visit.resumed);
+        SSL_SESSION_free(visit.session);
+        visit = run_visit(context, (visit_t){.version = versions[i], .session = old});
+        ok(visit.connected && !visit.resumed);
+        SSL_SESSION_free(visit.session);
+    }
+    SSL_CTX_free(context);
+}
+
+/* What a client with this certificate (NULL = none) gets for a host; "" = no connection. */
+static const char *answer_of(SSL_CTX *context, X509 *certificate, EVP_PKEY *key, const char *host,
+                             int version)
+{
+    static char name[64];
+    SSL_CTX *client = SSL_CTX_new(TLS_client_method());
+    handshake_t both;
+
+    name[0] = '\0';
+    SSL_CTX_set_max_proto_version(client, version);
+    if (certificate != NULL) {
+        SSL_CTX_use_certificate(client, certificate);
+        SSL_CTX_use_PrivateKey(client, key);
+    }
+    both = handshake_open(client, context);
+    SSL_set_tlsext_host_name(both.client, host);
+    if (handshake_run(&both))
+        X509_NAME_get_text_by_NID(X509_get_subject_name(SSL_get0_peer_certificate(both.client)),
+                                  NID_commonName, name, sizeof(name));
+    handshake_close(&both, true);
+    SSL_CTX_free(client);
+    return name;
+}
+
+static void test_names(void)
+{
+    static char *names[] = {(char *)"*.b.example"};
+    gm_certificate_conf_t second = {.cert_file = certificates_path("other-cert"),
+                                    .key_file = certificates_path("other"),
+                                    .names = {names, 1, 1}};
+    gm_certificate_conf_t *list[] = {&second};
+    gm_tls_conf_t conf = {.cert_file = certificates_path("cert"),
+                          .key_file = certificates_path("key"),
+                          .certificates = {list, 1, 1}};
+    SSL_CTX *context = gm_tls_context_create(&conf, NULL);
+
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; ++version) {
+        ok(strcmp(answer_of(context, NULL, NULL, "x.b.example", version), "other-cert") == 0);
+        ok(strcmp(answer_of(context, NULL, NULL, "b.example", version), "cert") == 0);
+        ok(strcmp(answer_of(context, NULL, NULL, NULL, version), "cert") == 0);
+    }
+    SSL_CTX_free(context);
+}
+
+static void test_clients(void)
+{
+    EVP_PKEY *authority_key = EVP_EC_gen("P-256"), *key = EVP_EC_gen("P-256");
+    X509 *authority = certificates_make("authority", "CA", authority_key, NULL, NULL),
+         *member = certificates_make("member", NULL, key, authority, authority_key),
+         *stranger = certificates_make("stranger", NULL, key, NULL, NULL);
+    gm_tls_conf_t conf = {.cert_file = certificates_path("cert"), .key_file = certificates_path("key")};
+    SSL_CTX *contexts[3];
+
+    certificates_save("authority", authority);
+    conf.client_ca_file = certificates_path("authority");
+    for (int auth = GM_CLIENT_AUTH_AUTO; auth <= GM_CLIENT_AUTH_REQUIRE; ++auth) {
+        conf.client_auth = (uint64_t)auth;
+        contexts[auth] = gm_tls_context_create(&conf, NULL);
+        ok(contexts[auth] != NULL);
+    }
+    for (int version = TLS1_2_VERSION; version <= TLS1_3_VERSION; ++version)
+        for (int auth = GM_CLIENT_AUTH_AUTO; auth <= GM_CLIENT_AUTH_REQUIRE; ++auth) {
+            bool served = strcmp(answer_of(contexts[auth], NULL, NULL, "a", version), "cert") == 0;
+            ok(served == (auth == GM_CLIENT_AUTH_OPTIONAL));
+            ok(strcmp(answer_of(contexts[auth], member, key, "a", version), "cert") == 0);
+            ok(strcmp(answer_of(contexts[auth], stranger, key, "a", version), "") == 0);
+        }
+    for (int auth = GM_CLIENT_AUTH_AUTO; auth <= GM_CLIENT_AUTH_REQUIRE; ++auth)
+        SSL_CTX_free(contexts[auth]);
+    conf.client_ca_file = certificates_path("missing");
+    ok(gm_tls_context_create(&conf, NULL) == NULL);
+    X509_free(authority);
+    X509_free(member);
+    X509_free(stranger);
+    EVP_PKEY_free(authority_key);
+    EVP_PKEY_free(key);
+}
+
 static bool is_refused(const char *cert, const char *key, const char *part)
 {
     gm_error_t err = {0};
@@ -195,6 +310,9 @@ int main(void)
     subtest("versions", test_versions);
     subtest("ALPN", test_alpn);
     subtest("sessions", test_sessions);
+    subtest("rotation", test_rotation);
+    subtest("names", test_names);
+    subtest("clients with certificates", test_clients);
     subtest("refusals", test_refusals);
     subtest("the library", test_library);
     certificates_close();

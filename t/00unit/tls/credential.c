@@ -12,6 +12,8 @@ static void make_files(void)
     certificates_write("cert", key, -60, 3600);
     certificates_write("old", key, -7200, -3600);
     certificates_write("early", key, 3600, 7200);
+    certificates_write("mixed", key, -7200, -3600);
+    certificates_write("mixed", key, -60, 3600);
     certificates_write("weak", weak, -60, 3600);
     certificates_write("chain", key, -60, 3600);
     certificates_write("chain", other, -60, 3600);
@@ -135,6 +137,47 @@ static void test_damage(void)
     ok(damaged("key-cut", "part", lines("key-cut") - 1, "has no end"));
 }
 
+static bool authorities_give(const char *name, const char *error, const char *warning)
+{
+    gm_error_t err = {0}, warned = {0};
+    int ret = gm_credential_check_authorities("client_ca_file", certificates_path(name), &err, &warned);
+
+    note("%s: %s%s", name, err.text, warned.text);
+    return ERR_peek_error() == 0 && ret == (error != NULL ? -1 : 0) &&
+           (error != NULL ? strstr(err.text, error) != NULL : err.text[0] == '\0') &&
+           (warning != NULL ? strstr(warned.text, warning) != NULL : warned.text[0] == '\0');
+}
+
+static void test_authorities(void)
+{
+    ok(authorities_give("cert", NULL, NULL));
+    ok(authorities_give("chain", NULL, NULL));
+    ok(authorities_give("old", NULL, "no certificate in client_ca_file"));
+    ok(authorities_give("mixed", NULL, NULL));
+    ok(authorities_give("missing", "client_ca_file", NULL));
+    ok(authorities_give("", "is a folder", NULL));
+    ok(authorities_give("key", "has no PEM certificate", NULL));
+    ok(authorities_give("damaged", "client_ca_file", NULL));
+}
+
+static void test_names(void)
+{
+    EVP_PKEY *key = EVP_EC_gen("P-256");
+    X509 *named = certificates_make("a", "DNS:a.example", key, NULL, NULL),
+         *address = certificates_make("a", "IP:127.0.0.1", key, NULL, NULL);
+
+    certificates_save("named", named);
+    certificates_save("address", address);
+    ok(gm_credential_has_names(certificates_path("named")));
+    ok(!gm_credential_has_names(certificates_path("address")));
+    ok(!gm_credential_has_names(certificates_path("cert")));
+    ok(!gm_credential_has_names(certificates_path("missing")));
+    ok(ERR_peek_error() == 0);
+    X509_free(named);
+    X509_free(address);
+    EVP_PKEY_free(key);
+}
+
 int main(void)
 {
     certificates_open();
@@ -143,6 +186,8 @@ int main(void)
     subtest("keys", test_keys);
     subtest("certificates", test_certificates);
     subtest("damage", test_damage);
+    subtest("authorities", test_authorities);
+    subtest("names", test_names);
     certificates_close();
     return done_testing();
 }

@@ -118,6 +118,20 @@ def request_timeout():
     check_failure(once(proxy.port), 504, "request_total_timeout", proxy)
 
 
+@acts("proxy.timeout.tunnel_idle_timeout")
+def tunnel_idle_timeout():
+    def handler(wire):
+        wire.read_request()
+        wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+        wire.ends()
+
+    proxy = Proxy(Origin(handler).port, engine="gomesh", timeout={"tunnel_idle_timeout": duration(300)})
+    client = Client(proxy.port)
+    client.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+    is_(client.read_response_head().status, 101, "a tunnel")
+    ok(client.ends(), "ends after silence")
+
+
 @acts("proxy.timeout.shutdown_timeout")
 def shutdown_timeout():
     origin = Origin(silent)
@@ -334,6 +348,15 @@ def upstream_max_idle():
     client = Client(proxy.port)
     is_([client.request().text, client.request().text], ["x", "x"], "two requests")
     is_(origin.connections, 2, "use two connections")
+
+
+@acts("proxy.trusted_proxies")
+def trusted_proxies():
+    origin = named("x")
+    proxy = Proxy(origin.port, engine="gomesh", trusted_proxies=["127.0.0.2"])
+    for address, wanted in (("127.0.0.2", "10.1.2.3, 127.0.0.2"), ("127.0.0.3", "127.0.0.3")):
+        once(proxy.port, headers=[("X-Forwarded-For", "10.1.2.3")], source=address)
+        is_(origin.requests[-1].all("x-forwarded-for"), [wanted], "a request from " + address)
 
 
 @acts("proxy.limits.max_connections")

@@ -34,6 +34,7 @@ typedef struct gm_timeout_conf {
     uint64_t read_timeout_ms, write_timeout_ms, idle_timeout_ms, connect_timeout_ms;
     uint64_t request_timeout_ms; /* 0 = off */
     uint64_t shutdown_timeout_ms;
+    uint64_t tunnel_idle_timeout_ms; /* 0 = off */
 } gm_timeout_conf_t;
 
 typedef enum gm_tls_version { GM_TLS_1_2, GM_TLS_1_3 } gm_tls_version_t;
@@ -75,12 +76,20 @@ typedef struct gm_upstream_conf {
 
 typedef enum gm_engine { GM_ENGINE_GOMESH, GM_ENGINE_H2O } gm_engine_t;
 
+typedef enum gm_error_details {
+    GM_ERROR_DETAILS_AUTO, /* clients on this machine */
+    GM_ERROR_DETAILS_ALL,
+    GM_ERROR_DETAILS_NONE
+} gm_error_details_t;
+
 typedef struct gm_proxy_conf {
     char *listen_host; /* owned; "" = all addresses, IPv4 and IPv6 */
     uint64_t listen_port;
     gm_backend_conf_t backend;
-    uint64_t engine;  /* gm_engine_t */
-    uint64_t workers; /* GM_WORKERS_AUTO or the number of event loops */
+    gm_texts_t trusted_proxies; /* addresses and networks */
+    uint64_t engine;            /* gm_engine_t */
+    uint64_t workers;           /* GM_WORKERS_AUTO or the number of event loops */
+    uint64_t error_details;     /* gm_error_details_t */
     gm_timeout_conf_t timeout;
     gm_tls_conf_t tls;
     gm_upstream_conf_t upstream;

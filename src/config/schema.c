@@ -15,6 +15,7 @@ static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const engines[] = {"gomesh", "h2o", NULL};
 static const char *const client_auths[] = {"auto", "optional", "require", NULL};
 static const char *const booleans[] = {"false", "true", NULL};
+static const char *const error_details[] = {"auto", "all", "none", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
@@ -58,6 +59,8 @@ static const gm_field_t timeout_fields[] = {
      "request total", "time for the whole answer, from the end of the request on; 0s = no limit"},
     {"shutdown_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, shutdown_timeout_ms), "10s", 0, DAY_MS, NULL, NULL, 0,
      "shutdown", "on SIGTERM, time for requests in flight to finish"},
+    {"tunnel_idle_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, tunnel_idle_timeout_ms), "1h", 0, DAY_MS, NULL, NULL,
+     0, "tunnel websocket", "a WebSocket or other tunnel in which neither side says a word for this long is cut; 0s = never"},
     {0}};
 static const gm_section_t timeout_section = {"proxy.timeout", timeout_fields, sizeof(gm_timeout_conf_t), -1, -1,
     NOT_A_HOSTPORT};
@@ -129,10 +132,14 @@ static const gm_field_t proxy_fields[] = {
      "port for HTTP"},
     {"backend", GM_FIELD_SECTION, AT(gm_proxy_conf_t, backend), NULL, 0, 0, NULL, &backend_section, 0, NULL,
      "where requests go that match no route"},
+    {"trusted_proxies", GM_FIELD_TEXTS, AT(gm_proxy_conf_t, trusted_proxies), NULL, 0, 0, NULL, NULL, GM_FIELD_CIDR,
+     "real_ip_from", "clients whose X-Forwarded-* and Forwarded are kept and added to; all others' are replaced"},
     {"engine", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, engine), "gomesh", 0, 0, engines, NULL, 0, NULL,
      "gomesh = our own data path; h2o = libh2o's, which holds whole requests in memory"},
     {"workers", GM_FIELD_AUTO, AT(gm_proxy_conf_t, workers), "auto", 1, 256, NULL, NULL, 0, NULL,
      "event loops; auto = processors this process may use"},
+    {"error_details", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, error_details), "auto", 0, 0, error_details, NULL, 0, NULL,
+     "who is told a failure's backend, cause and next step: auto = clients on this machine; all; none"},
     {"timeout", GM_FIELD_SECTION, AT(gm_proxy_conf_t, timeout), NULL, 0, 0, NULL, &timeout_section, 0, "timeouts",
      "how long to wait without progress"},
     {"tls", GM_FIELD_SECTION, AT(gm_proxy_conf_t, tls), NULL, 0, 0, NULL, &tls_section, 0, "https",

@@ -14,6 +14,7 @@
 
 #include "telemetry/failure.h"
 #include "telemetry/log.h"
+#include "telemetry/problem.h"
 
 #define LONGEST_SWEEP_MS 1000
 #define SHORTEST_SWEEP_MS 10
@@ -139,20 +140,26 @@ static void log_cut(const gm_connection_t *self, const char *why, const char *se
                 sentence);
 }
 
-/* 408 (RFC 9110, 15.5.9), written past the library: it is reading and has nothing to send. */
+/*
+ * 408 (RFC 9110, 15.5.9), written past the library: it is reading and has nothing to send. What the client
+ * would accept is not known.
+ */
 static void answer_request_timeout(const gm_connection_t *self)
 {
-    const gm_failure_row_t *row = gm_failure_row(GM_FAILURE_REQUEST_TIMEOUT);
-    char text[512];
-    int length = snprintf(text, sizeof(text),
-                          "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\n"
-                          "Proxy-Status: gomesh; error=%s; details=\"%s\"\r\n"
-                          "Content-Type: text/plain; charset=utf-8\r\nContent-Length: %zu\r\n\r\n%s: %s\n",
-                          row->proxy_status, row->label, strlen(row->label) + strlen(row->sentence) + 3,
-                          row->label, row->sentence);
+    const gm_problem_t problem = {.failure = GM_FAILURE_REQUEST_TIMEOUT};
+    gm_buffer_t text = {0}, body = {0};
 
-    if (send(h2o_socket_get_fd(self->sock), text, (size_t)length, MSG_DONTWAIT | MSG_NOSIGNAL) != length)
-        return; /* the client does not even read: it will see the end of the connection */
+    gm_problem_write_text(&problem, &body);
+    gm_buffer_append_text(&text, "HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nProxy-Status: ");
+    gm_problem_write_proxy_status(&problem, &text);
+    gm_buffer_printf(&text,
+                     "\r\nContent-Type: text/plain; charset=utf-8\r\nCache-Control: no-store\r\n"
+                     "Content-Length: %zu\r\n\r\n%s",
+                     body.length, body.text);
+    /* one that does not even read will see the end of the connection */
+    (void)!send(h2o_socket_get_fd(self->sock), text.text, text.length, MSG_DONTWAIT | MSG_NOSIGNAL);
+    gm_buffer_dispose(&body);
+    gm_buffer_dispose(&text);
 }
 
 static bool ask_kernel(const gm_connection_t *self, struct tcp_info *info)
@@ -214,7 +221,7 @@ static void check_serving(gm_connection_t *self, uint64_t now)
     }
     if (still_for(self, now) < timeouts->write_ms)
         return;
-    log_cut(self, "client_stalled", "it takes no bytes of its answer");
+    log_cut(self, gm_failure_row(GM_FAILURE_CLIENT_STALLED)->label, "it takes no bytes of its answer");
     cut(self, false);
 }
 

@@ -13,10 +13,19 @@ typedef struct gm_downstream {
     const char *why;           /* static */
     bool is_cut;               /* the proxy itself ends the connection, at its own end */
     bool accepts_trailers;     /* TE: trailers */
+    bool is_trusted;           /* what it says about its own client is kept: proxy.trusted_proxies */
     gm_span_t upgrade;         /* of Upgrade, if Connection names it */
     gm_span_t peer;            /* the client's address as text */
     gm_head_field_t *trailers; /* set by the handler before the last piece of the answer; not copied */
     size_t trailer_count;
+    /**
+     * After the endpoint switched protocols: from now on everything that the client sends is one stream, and
+     * the answer, with status 101, goes out as it comes. The stream ends where the client half-closes.
+     * @param protocol  for the answer's Upgrade field; in the request's pool
+     */
+    gm_stream_t *(*open_tunnel)(h2o_req_t *req, gm_span_t protocol);
+    /** Tells the client of a tunnel that nothing more will come, while it may still send. */
+    void (*half_close)(h2o_req_t *req);
     /** Sends an interim answer (103) if the client's version knows them and no answer has begun. */
     void (*send_interim)(h2o_req_t *req, unsigned status, const gm_head_field_t *fields, size_t count);
 } gm_downstream_t;

@@ -45,7 +45,7 @@ static void renew(gm_http1_connection_t *self)
     self->last = (h2o_ostream_t){.do_send = gm_http1_send};
     self->req._ostr_top = &self->last;
     self->has_head = self->is_chunked = self->has_no_body = self->ends_by_close = self->is_broken = false;
-    self->is_held = self->expects_continue = false;
+    self->is_held = self->expects_continue = self->is_tunnel = false;
     self->next_interim = (h2o_iovec_t){NULL, 0};
     self->seen = 0;
     gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
@@ -91,6 +91,8 @@ static void on_late_body(gm_watch_t *watch)
 
 static void watch_body(gm_http1_connection_t *self)
 {
+    if (self->is_tunnel)
+        return; /* both sides may be quiet there */
     gm_watch_start(self->front->options.watches, &self->reading, self->front->options.read_ms, on_late_body);
 }
 
@@ -174,6 +176,41 @@ static void take_body(gm_stream_t *body, h2o_buffer_t **to)
             watch_body(self);
         set_reading(self, true);
     }
+}
+
+/* ---- a tunnel: the body of a request that lasts until the client has nothing more to say */
+
+gm_stream_t *gm_http1_open_tunnel(h2o_req_t *req, gm_span_t protocol)
+{
+    gm_http1_connection_t *self = (gm_http1_connection_t *)req->conn;
+
+    self->is_tunnel = true;
+    self->downstream.upgrade = protocol;
+    gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
+    self->body = (gm_stream_t){.start = start_body, .take = take_body, .length = GM_HEAD_NO_LENGTH};
+    feed_body(self); /* what came before the switch: the first bytes of the new protocol */
+    if (self->is_half_closed)
+        self->body.has_ended = gm_framing_close(&self->framing);
+    else
+        set_reading(self, true);
+    return &self->body;
+}
+
+static void end_tunnel_body(gm_http1_connection_t *self)
+{
+    set_reading(self, false);
+    self->is_half_closed = true;
+    self->body.has_ended = gm_framing_close(&self->framing);
+    if (self->body.on_change != NULL)
+        self->body.on_change(&self->body);
+}
+
+void gm_http1_half_close(h2o_req_t *req)
+{
+    gm_http1_connection_t *self = (gm_http1_connection_t *)req->conn;
+
+    if (!self->is_tls) /* TLS has no half-close that clients expect */
+        shutdown(h2o_socket_get_fd(self->sock), SHUT_WR);
 }
 
 /* ---- the head of a request */
@@ -267,8 +304,11 @@ static void begin_request(gm_http1_connection_t *self)
     req->input.scheme = self->is_tls ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.authority =
         self->super.hosts[0]->authority.hostport; /* as the library: for who sends no Host */
-    self->downstream =
-        (gm_downstream_t){.peer = {self->peer, strlen(self->peer)}, .send_interim = gm_http1_send_interim};
+    self->downstream = (gm_downstream_t){.peer = {self->peer, self->peer_length},
+                                         .is_trusted = self->is_trusted,
+                                         .open_tunnel = gm_http1_open_tunnel,
+                                         .half_close = gm_http1_half_close,
+                                         .send_interim = gm_http1_send_interim};
 }
 
 static void serve(gm_http1_connection_t *self)
@@ -444,7 +484,9 @@ static void on_read(h2o_socket_t *sock, const char *err)
     if (err == NULL)
         err = gm_transport_read(sock, &self->want, hint < SIZE_MAX ? (size_t)hint : 0);
     if (err != NULL) {
-        if (self->state == GM_HTTP1_SERVE && !in_body && err == h2o_socket_error_closed)
+        if (in_body && self->is_tunnel && err == h2o_socket_error_closed)
+            end_tunnel_body(self);
+        else if (self->state == GM_HTTP1_SERVE && !in_body && err == h2o_socket_error_closed)
             on_half_close(self);
         else
             gm_http1_close(self);
@@ -497,6 +539,7 @@ static void on_handshake(h2o_socket_t *sock, const char *err)
 
 static void fill_peer(gm_http1_connection_t *self)
 {
+    const gm_http1_options_t *options = &self->front->options;
     struct sockaddr_storage address;
     const void *bytes;
 
@@ -505,6 +548,8 @@ static void fill_peer(gm_http1_connection_t *self)
     bytes = address.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&address)->sin6_addr
                                           : (void *)&((struct sockaddr_in *)&address)->sin_addr;
     inet_ntop(address.ss_family, bytes, self->peer, sizeof(self->peer));
+    self->peer_length = (uint8_t)strlen(self->peer);
+    self->is_trusted = gm_cidr_any_matches(options->trusted, options->trusted_count, (void *)&address);
 }
 
 void gm_http1_accept(gm_http1_front_t *front, h2o_socket_t *sock, SSL_CTX *tls)

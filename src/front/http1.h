@@ -7,6 +7,7 @@
 
 #include <h2o.h>
 
+#include "base/cidr.h"
 #include "http/head.h"
 #include "net/watch.h"
 
@@ -17,8 +18,10 @@ typedef struct gm_http1_options {
     gm_watches_t *watches;
     gm_head_limits_t limits;
     uint64_t read_ms, write_ms, idle_ms;
-    uint64_t max_requests; /* per connection; 0 = no limit */
-    atomic_size_t *open;   /* connections of the process; reduced when one goes */
+    uint64_t max_requests;    /* per connection; 0 = no limit */
+    const gm_cidr_t *trusted; /* clients that may speak for others */
+    size_t trusted_count;
+    atomic_size_t *open; /* connections of the process; reduced when one goes */
 } gm_http1_options_t;
 
 GM_MUST_USE gm_http1_front_t *gm_http1_front_create(const gm_http1_options_t *options);

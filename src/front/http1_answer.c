@@ -24,7 +24,8 @@ static gm_http1_connection_t *connection_of(h2o_req_t *req)
 static void on_late_write(gm_watch_t *watch)
 {
     gm_http1_connection_t *self = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, writing, watch);
-    const gm_log_field_t fields[] = {{"failure", "client_stalled", strlen("client_stalled")},
+    const char *label = gm_failure_row(GM_FAILURE_CLIENT_STALLED)->label;
+    const gm_log_field_t fields[] = {{"failure", label, strlen(label)},
                                      {"remote_addr", self->peer, strlen(self->peer)}};
 
     if (gm_transport_is_taken(self->sock, &self->acked)) {
@@ -32,7 +33,7 @@ static void on_late_write(gm_watch_t *watch)
         return;
     }
     gm_log_with(GM_LOG_WARN, fields, GM_COUNT_OF(fields),
-                "Connection from %s ended: client_stalled (it takes no bytes of its answer)", self->peer);
+                "Connection from %s ended: %s (it takes no bytes of its answer)", self->peer, label);
     gm_transport_abort(self->sock);
     gm_http1_close(self);
 }
@@ -54,7 +55,9 @@ static void choose_framing(gm_http1_connection_t *self)
                         h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
     if (!self->framing.has_ended || self->front->is_draining || self->is_half_closed)
         req->http1_is_persistent = 0; /* also: answered before the request was complete */
-    if (self->has_no_body || req->res.content_length != SIZE_MAX)
+    if (self->is_tunnel)
+        req->http1_is_persistent = 0;
+    if (self->is_tunnel || self->has_no_body || req->res.content_length != SIZE_MAX)
         return;
     if (req->version >= 0x101) {
         self->is_chunked = true;
@@ -64,9 +67,9 @@ static void choose_framing(gm_http1_connection_t *self)
     }
 }
 
-static size_t head_size(const h2o_req_t *req, size_t reason_length)
+static size_t head_size(const h2o_req_t *req, size_t reason_length, size_t upgrade_length)
 {
-    size_t size = 256 + reason_length;
+    size_t size = 256 + reason_length + upgrade_length;
 
     for (size_t i = 0; i != req->res.headers.size; ++i)
         size += req->res.headers.entries[i].name->len + req->res.headers.entries[i].value.len + 4;
@@ -101,7 +104,9 @@ static h2o_iovec_t make_head(gm_http1_connection_t *self)
 {
     h2o_req_t *req = &self->req;
     size_t reason_length = strlen(req->res.reason);
-    char *start = h2o_mem_alloc_pool(&req->pool, head_size(req, reason_length)), *at = start;
+    char *start =
+             h2o_mem_alloc_pool(&req->pool, head_size(req, reason_length, self->downstream.upgrade.length)),
+         *at = start;
 
     choose_framing(self);
     self->has_head = true;
@@ -111,7 +116,11 @@ static h2o_iovec_t make_head(gm_http1_connection_t *self)
     at = gm_write(at, req->res.reason, reason_length);
     at = GM_WRITE_LITERAL(at, "\r\n");
     at = put_fields(at, self);
-    if (!req->http1_is_persistent)
+    if (self->is_tunnel) {
+        at = GM_WRITE_LITERAL(at, "connection: upgrade\r\nupgrade: ");
+        at = gm_write(at, self->downstream.upgrade.base, self->downstream.upgrade.length);
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    } else if (!req->http1_is_persistent)
         at = GM_WRITE_LITERAL(at, "connection: close\r\n");
     else if (req->version < 0x101)
         at = GM_WRITE_LITERAL(at, "connection: keep-alive\r\n");

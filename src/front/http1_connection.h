@@ -32,8 +32,10 @@ typedef struct gm_http1_connection {
     gm_http1_state_t state;
     bool is_reading;       /* the read callback is on */
     bool is_half_closed;   /* the client has sent its last byte */
+    bool is_tunnel;        /* the request's protocol was switched */
     bool expects_continue; /* and was not told to */
     bool is_tls;
+    bool is_trusted; /* a proxy of ours */
     /* of the current answer */
     bool has_head, is_chunked, has_no_body, ends_by_close, is_broken;
     bool is_sending_interim; /* the answer waits until that is out */
@@ -50,6 +52,7 @@ typedef struct gm_http1_connection {
     h2o_ostream_t last; /* the pipeline's last ostream */
     char size_line[20];
     char peer[46]; /* INET6_ADDRSTRLEN */
+    uint8_t peer_length;
     h2o_req_t req; /* last: the library initializes it */
 } gm_http1_connection_t;
 
@@ -57,6 +60,9 @@ typedef struct gm_http1_connection {
 void gm_http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t count,
                    h2o_send_state_t state);
 void gm_http1_send_interim(h2o_req_t *req, unsigned status, const gm_head_field_t *fields, size_t count);
+
+gm_stream_t *gm_http1_open_tunnel(h2o_req_t *req, gm_span_t protocol);
+void gm_http1_half_close(h2o_req_t *req);
 
 /** The answer is out, as far as it goes: on to the next request, or to the connection's end. */
 void gm_http1_on_answered(gm_http1_connection_t *self);

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "http/fields.h"
 #include "net/transport.h"
 #include "proxy/reply.h"
 #include "proxy/request_head.h"
@@ -35,11 +36,17 @@ typedef struct gm_forward {
     bool is_sending;     /* a piece of the answer is on its way */
     bool has_flushed;    /* the head is out, even if no body was there */
     bool is_broken;      /* the answer will not be whole */
-    bool has_finished;   /* the last piece is on its way, or an answer of ours */
+    bool asks_for_upgrade;
+    bool is_tunnel;       /* the endpoint switched protocols: both directions last until they are closed */
+    bool has_closed_up;   /* the endpoint of a tunnel knows that the client has ended */
+    bool has_closed_down; /* the client of a tunnel knows that the endpoint has ended */
+    bool has_finished;    /* the last piece is on its way, or an answer of ours */
     char size_line[20];
 } gm_forward_t;
 
 static void connect_anew(gm_forward_t *self);
+static void on_body_change(gm_stream_t *body);
+static void write_request(gm_forward_t *self);
 static void send_answer(gm_forward_t *self);
 
 static gm_pool_t *pool_of(const gm_request_t *request)
@@ -77,7 +84,7 @@ static void on_dispose(void *data)
 {
     gm_forward_t *self = data;
 
-    if (!self->has_finished && !self->downstream->is_cut)
+    if (!self->has_finished && !self->is_tunnel && !self->downstream->is_cut)
         gm_request_log_gone(self->request,
                             self->has_started ? "before its answer ended" : "before its answer");
     detach(self);
@@ -146,13 +153,59 @@ static void fill_fields(h2o_req_t *req, const gm_head_t *head, ptrdiff_t distanc
     }
 }
 
+/* ---- a tunnel: both directions run through the same code as bodies do, with their back-pressure */
+
+static void on_tunnel_idle(gm_watch_t *watch)
+{
+    cut(H2O_STRUCT_FROM_MEMBER(gm_forward_t, total, watch), "tunnel_idle_timeout",
+        "neither side said a word");
+}
+
+static void open_tunnel(gm_forward_t *self, gm_span_t protocol)
+{
+    h2o_req_t *req = self->request->req;
+
+    self->is_tunnel = true;
+    req->res.content_length = SIZE_MAX;
+    gm_watch_stop(&self->total);
+    gm_watch_start(self->request->context->watches, &self->total,
+                   timeouts_of(self->request)->tunnel_idle_timeout_ms, on_tunnel_idle);
+    self->body = self->downstream->open_tunnel(req, protocol);
+    self->body->data = self;
+    self->body->on_change = on_body_change;
+    self->has_sent_all = self->has_whole_body = self->is_chunked = false;
+}
+
+/* The endpoint has nothing more to say; the client may have. @return whether both are done */
+static bool end_tunnel_answer(gm_forward_t *self)
+{
+    if (self->has_closed_up)
+        return true;
+    if (self->down->size == 0 && !self->has_closed_down) {
+        self->has_closed_down = true;
+        self->downstream->half_close(self->request->req);
+    }
+    return false;
+}
+
+/* The client has nothing more to say, and all it said is written; the endpoint may have. */
+static void end_tunnel_request(gm_forward_t *self)
+{
+    if (self->has_closed_up)
+        return;
+    self->has_closed_up = true;
+    gm_client_half_close(self->client);
+    if (gm_client_has_ended(self->client))
+        send_answer(self);
+}
+
 static int on_head(void *data, const gm_head_t *head, const char *bytes)
 {
     gm_forward_t *self = data;
     h2o_req_t *req = self->request->req;
     char *copy;
 
-    if (head->status == 101) { /* we never asked for it */
+    if (head->status == 101 && !self->asks_for_upgrade) {
         fail(self, GM_FAILURE_RESPONSE_MALFORMED, "it switched protocols without being asked");
         return -1;
     }
@@ -169,6 +222,10 @@ static int on_head(void *data, const gm_head_t *head, const char *bytes)
     req->res.content_length =
         head->content_length == GM_HEAD_NO_LENGTH ? SIZE_MAX : (size_t)head->content_length;
     fill_fields(req, head, copy - bytes);
+    if (head->status == 101)
+        open_tunnel(self, head->upgrade.base != NULL
+                              ? (gm_span_t){copy + (head->upgrade.base - bytes), head->upgrade.length}
+                              : self->downstream->upgrade);
     return 0;
 }
 
@@ -221,12 +278,13 @@ static void send_answer(gm_forward_t *self)
     if (self->client != NULL) {
         gm_client_take(self->client, &self->down);
         if (gm_client_has_ended(self->client)) {
-            release_client(self);
+            if (!self->is_tunnel || end_tunnel_answer(self))
+                release_client(self);
         } else if (gm_client_has_broken_off(self->client)) {
             bool was_silent = self->client->was_silent;
             if (self->down->size == 0) {
-                cut(self, was_silent ? "response_timeout" : "response_truncated",
-                    was_silent ? "silent for write_timeout" : "the backend broke off within its answer");
+                fail(self, was_silent ? GM_FAILURE_RESPONSE_TIMEOUT : GM_FAILURE_RESPONSE_TRUNCATED,
+                     was_silent ? "silent for write_timeout" : "the backend broke off within its answer");
                 return;
             }
         }
@@ -259,9 +317,13 @@ static void on_body(void *data)
 {
     gm_forward_t *self = data;
 
+    if (self->is_tunnel)
+        gm_watch_renew(&self->total);
     if (!self->has_started) {
         self->has_started = true;
         h2o_start_response(self->request->req, &self->super);
+        if (self->is_tunnel)
+            write_request(self); /* what the client sent ahead of the answer */
     }
     send_answer(self);
 }
@@ -329,8 +391,13 @@ static void write_request(gm_forward_t *self)
     h2o_iovec_t bufs[5];
     size_t count = 0;
 
-    if (self->client == NULL || self->has_sent_all || gm_client_is_writing(self->client))
+    if (self->client == NULL || gm_client_is_writing(self->client))
         return;
+    if (self->has_sent_all) {
+        if (self->is_tunnel)
+            end_tunnel_request(self);
+        return;
+    }
     if (!self->has_head_out)
         bufs[count++] = self->head;
     self->has_head_out = true;
@@ -341,7 +408,9 @@ static void write_request(gm_forward_t *self)
     else
         count += add_body(self, bufs + count);
     if (count != 0)
-        gm_client_write(self->client, bufs, count, self->has_sent_all);
+        gm_client_write(self->client, bufs, count, self->has_sent_all && !self->is_tunnel);
+    else if (self->has_sent_all && self->is_tunnel)
+        end_tunnel_request(self);
 }
 
 static void on_body_change(gm_stream_t *body)
@@ -352,11 +421,13 @@ static void on_body_change(gm_stream_t *body)
         fail(self, body->failure, body->why);
         return;
     }
-    if (is_too_large(self)) {
+    if (!self->is_tunnel && is_too_large(self)) {
         fail(self, GM_FAILURE_PAYLOAD_TOO_LARGE, "above proxy.limits.max_request_body");
         return;
     }
-    if (body->has_ended)
+    if (self->is_tunnel)
+        gm_watch_renew(&self->total);
+    else if (body->has_ended)
         start_total(self);
     write_request(self);
 }
@@ -436,13 +507,17 @@ static gm_client_t *take_idle(gm_forward_t *self)
     return client;
 }
 
-static gm_request_framing_t choose_framing(const gm_stream_t *body, const h2o_req_t *req)
+static gm_request_framing_t choose_framing(const gm_stream_t *body, const gm_downstream_t *downstream)
 {
-    gm_request_framing_t framing = {false, GM_HEAD_NO_LENGTH};
+    gm_request_framing_t framing = {.content_length = GM_HEAD_NO_LENGTH};
 
     if (body == NULL) {
-        if (gm_downstream_of((h2o_req_t *)req)->has_empty_body)
+        if (downstream->has_empty_body)
             framing.content_length = 0;
+        /* HTTP/2 is not tunnelled: its requests would go past the routes */
+        if (downstream->upgrade.base != NULL &&
+            !gm_fields_connection_names(downstream->upgrade.base, downstream->upgrade.length, "h2c", 3))
+            framing.upgrade = downstream->upgrade;
     } else if (body->length != GM_HEAD_NO_LENGTH) {
         framing.content_length = body->length;
     } else if (body->has_ended && body->trailer_count == 0) { /* it is all here: no need for chunks */
@@ -468,9 +543,10 @@ void gm_forward_start(gm_request_t *request)
     self->body = self->downstream->body;
     h2o_buffer_init(&self->up, &h2o_socket_buffer_prototype);
     h2o_buffer_init(&self->down, &h2o_socket_buffer_prototype);
-    framing = choose_framing(self->body, req);
+    framing = choose_framing(self->body, self->downstream);
     self->is_chunked = framing.is_chunked;
-    self->head = gm_request_head_make(req, self->downstream, &framing, false);
+    self->asks_for_upgrade = framing.upgrade.base != NULL;
+    self->head = gm_request_head_make(req, self->downstream, &framing, self->downstream->is_trusted);
     if (self->body != NULL && is_too_large(self)) {
         fail(self, GM_FAILURE_PAYLOAD_TOO_LARGE, "above proxy.limits.max_request_body");
         return;

@@ -44,7 +44,9 @@ static uint64_t shortest(const gm_timeout_conf_t *timeout)
     uint64_t ms =
         min_of(min_of(timeout->read_timeout_ms, timeout->write_timeout_ms), timeout->idle_timeout_ms);
 
-    return timeout->request_timeout_ms != 0 ? min_of(ms, timeout->request_timeout_ms) : ms;
+    if (timeout->request_timeout_ms != 0)
+        ms = min_of(ms, timeout->request_timeout_ms);
+    return timeout->tunnel_idle_timeout_ms != 0 ? min_of(ms, timeout->tunnel_idle_timeout_ms) : ms;
 }
 
 gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop, h2o_globalconf_t *globalconf)

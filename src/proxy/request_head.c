@@ -75,10 +75,11 @@ static char *put_forwarded_for(char *at, const h2o_req_t *req, gm_span_t peer, b
     return GM_WRITE_LITERAL(at, "\r\n");
 }
 
-static size_t measure(const h2o_req_t *req, gm_span_t peer)
+static size_t measure(const h2o_req_t *req, gm_span_t peer, gm_span_t upgrade)
 {
     size_t size = req->method.len + req->path.len + 2 * req->authority.len + peer.length + 256;
 
+    size += upgrade.length;
     for (size_t i = 0; i != req->headers.size; ++i)
         size += req->headers.entries[i].name->len + req->headers.entries[i].value.len + 4;
     return size;
@@ -98,7 +99,8 @@ static char *put_framing(char *at, const gm_request_framing_t *framing)
 h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstream,
                                  const gm_request_framing_t *framing, bool is_trusted)
 {
-    char *start = h2o_mem_alloc_pool(&req->pool, measure(req, downstream->peer)), *at = start;
+    char *start = h2o_mem_alloc_pool(&req->pool, measure(req, downstream->peer, framing->upgrade)),
+         *at = start;
     forwarded_t forwarded = {false, false};
 
     at = put_iovec(at, req->method);
@@ -108,6 +110,11 @@ h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstre
     at = put_iovec(at, req->authority);
     at = GM_WRITE_LITERAL(at, "\r\n");
     at = put_framing(at, framing);
+    if (framing->upgrade.base != NULL) {
+        at = GM_WRITE_LITERAL(at, "connection: upgrade\r\nupgrade: ");
+        at = gm_write(at, framing->upgrade.base, framing->upgrade.length);
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    }
     at = put_fields(at, req, is_trusted, &forwarded);
     at = put_forwarded_for(at, req, downstream->peer, is_trusted);
     if (!forwarded.has_proto) {

@@ -8,6 +8,7 @@
 typedef struct gm_request_framing {
     bool is_chunked;
     uint64_t content_length; /* if not chunked; GM_HEAD_NO_LENGTH = no body and no field that says so */
+    gm_span_t upgrade; /* the protocol that the client wants to switch to, if the endpoint may be asked */
 } gm_request_framing_t;
 
 /**

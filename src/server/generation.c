@@ -46,12 +46,23 @@ static h2o_hostconf_t *register_host(h2o_globalconf_t *globalconf, const char *h
     return hostconf;
 }
 
+static void drop_filters_of(h2o_pathconf_t *pathconf)
+{
+    for (size_t i = 0; i != pathconf->filters.size; ++i) {
+        h2o_filter_t *filter = pathconf->filters.entries[i];
+        if (filter->dispose != NULL)
+            filter->dispose(filter);
+        free(filter);
+    }
+    pathconf->filters.size = 0;
+}
+
 /* Ours alone frames its answers: the library puts its chunked coding on each path by itself. */
 static void drop_filters(h2o_hostconf_t *hostconf)
 {
     for (size_t i = 0; i != hostconf->paths.size; ++i)
-        hostconf->paths.entries[i].filters.size = 0;
-    hostconf->fallback_path.filters.size = 0;
+        drop_filters_of(&hostconf->paths.entries[i]);
+    drop_filters_of(&hostconf->fallback_path);
 }
 
 static void register_paths(h2o_hostconf_t *hostconf, const gm_planned_host_t *host)
@@ -146,6 +157,8 @@ void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context
 static gm_front_t *create_own_front(gm_generation_t *self, h2o_context_t *context, atomic_size_t *open)
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(self->proxy->snapshot)->proxy;
+    size_t trusted_count;
+    const gm_cidr_t *trusted = gm_snapshot_trusted_proxies(self->proxy->snapshot, &trusted_count);
     const gm_http1_options_t options = {
         .context = context,
         .watches = gm_generation_watches(self, context),
@@ -156,6 +169,8 @@ static gm_front_t *create_own_front(gm_generation_t *self, h2o_context_t *contex
         .read_ms = conf->timeout.read_timeout_ms,
         .write_ms = conf->timeout.write_timeout_ms,
         .idle_ms = conf->timeout.idle_timeout_ms,
+        .trusted = trusted,
+        .trusted_count = trusted_count,
         .max_requests = conf->limits.max_requests_per_connection,
         .open = open,
     };

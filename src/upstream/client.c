@@ -102,7 +102,12 @@ static void choose_framing(gm_client_t *self, const gm_head_t *head)
 {
     self->keeps_alive = head->keeps_alive;
     self->keep_alive_s = head->keep_alive_s;
-    if (self->is_head_request || head->status == 204 || head->status == 304 || head->status == 101) {
+    if (head->status == 101) {
+        gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
+        self->is_tunnel = true;
+        self->keeps_alive = false;
+        self->response_ms = 0; /* both sides may be quiet now */
+    } else if (self->is_head_request || head->status == 204 || head->status == 304) {
         gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
     } else if (head->is_chunked) {
         gm_framing_init(&self->framing, GM_FRAMING_CHUNKED, 0);
@@ -320,6 +325,12 @@ void gm_client_take(gm_client_t *self, h2o_buffer_t **to)
             watch_answer(self);
         set_reading(self, true);
     }
+}
+
+void gm_client_half_close(gm_client_t *self)
+{
+    if (self->sock->ssl == NULL)
+        shutdown(h2o_socket_get_fd(self->sock), SHUT_WR);
 }
 
 bool gm_client_is_reusable(const gm_client_t *self)

@@ -163,7 +163,8 @@ static int read_status_line(char *line, const char *end, gm_head_t *head, char *
 
 /*
  * An absolute-form target becomes a path, and its authority the host (RFC 9112, 3.2.2). An empty path gets
- * its slash in place of one of those before the authority, which moves.
+ * its slash in place of one of those before the authority, which moves. OPTIONS may ask for the server as a
+ * whole, by "*" or by no path at all (3.2.4).
  */
 static int split_target(gm_head_t *head)
 {
@@ -171,9 +172,10 @@ static int split_target(gm_head_t *head)
     size_t scheme = head->target.length >= 7 && strncasecmp(target, "http://", 7) == 0    ? 7
                     : head->target.length >= 8 && strncasecmp(target, "https://", 8) == 0 ? 8
                                                                                           : 0;
+    const bool is_options = head->method.length == 7 && memcmp(head->method.base, "OPTIONS", 7) == 0;
     char *host;
 
-    if (*target == '/')
+    if (*target == '/' || (is_options && head->target.length == 1 && *target == '*'))
         return 0;
     if (scheme == 0)
         return gm_head_rules_refuse(head, 400, "a target that is no path and no URL");
@@ -186,7 +188,7 @@ static int split_target(gm_head_t *head)
     if (path == end || *path == '?') {
         memmove(host - 1, host, head->host.length);
         --head->host.base;
-        *(char *)--path = '/';
+        *(char *)--path = is_options && path == end ? '*' : '/';
     }
     head->target = (gm_span_t){path, (size_t)(end - path)};
     return 0;

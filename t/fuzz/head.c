@@ -68,7 +68,8 @@ static void require_sound(const gm_head_t *head, const char *bytes, bool is_answ
         require(head->status >= 100 && head->status <= 599);
         return;
     }
-    require(head->method.length != 0 && head->target.length != 0 && head->target.base[0] == '/');
+    require(head->method.length != 0 && head->target.length != 0);
+    require(head->target.base[0] == '/' || (head->target.length == 1 && head->target.base[0] == '*'));
     require(memchr(head->target.base, ' ', head->target.length) == NULL);
     require(head->host.base != NULL ? gm_head_is_host(head->host.base, head->host.length)
                                     : head->minor_version == 0);

@@ -155,6 +155,10 @@ VALUES = {
         "86400001ms 99999999999h 1m30 ms5 true null [1s]",
     ),
     "proxy: { timeout: { request_timeout: %s } }\n": ("0s 0ms 0.0h 0h0m 0ns .0s 0.s 1s 24h", "0 25h s '' ~"),
+    "proxy: { trusted_proxies: %s }\n": (
+        "10.0.0.0/8 10.1.2.3 '::1' 'fd00::/8' [] null [10.0.0.0/8,·'::1'] ['${GM_UNSET:-10.0.0.1}'] 0.0.0.0/0 '::/128'",
+        "'' 5 true a example.com 10.0.0.0/33 10.0.0.0/ 10.0.0/8 '::/129' {} {a:·b} [a] [null] [[]] [''] [10.0.0.1,·a]",
+    ),
     "log: { level: %s }\n": ("debug info warn error 'info' '${GM_UNSET:-info}'", "INFO inf 5 true '' null [info]"),
     "log: { format: %s }\n": ("auto text json", "xml 1 false null"),
     "proxy: { listen_host: %s }\n": (HOSTS[0] + " '' 0.0.0.0 '::'", HOSTS[1]),

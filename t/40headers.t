@@ -79,6 +79,52 @@ def request_headers():
         skip("a client over IPv6", "no IPv6 here")
 
 
+SPOKEN_FOR = [
+    ("X-Forwarded-For", "10.1.2.3"),
+    ("X-Forwarded-For", "10.4.5.6, 10.7.8.9"),
+    ("X-Forwarded-Proto", "https"),
+    ("X-Forwarded-Host", "shop.example"),
+    ("Forwarded", "for=10.1.2.3;proto=https"),
+    ("X-Forwarded-By", "another"),
+]
+
+
+def check_forwarded(seen, who, wanted):
+    for name, values in zip(("for", "proto", "host", "by"), wanted):
+        is_(seen.all("x-forwarded-" + name), values, "%s: X-Forwarded-%s" % (who, name.capitalize()))
+    is_(seen.all("forwarded"), wanted[4], "%s: Forwarded" % who)
+
+
+def trusted_proxies():
+    if ENGINE == "h2o":
+        raise Skip("engine h2o cannot be told")
+    origin, proxy = pair(trusted_proxies=["127.0.0.2", "127.1.0.0/16", "::1"])
+    trusted = ["10.1.2.3, 10.4.5.6, 10.7.8.9, %s"], ["https"], ["shop.example"], ["GoMesh-Proxy"]
+    for source, address in (
+        ("127.0.0.2", "127.0.0.1"),
+        ("127.1.2.3", "127.0.0.1"),
+    ) + ((("::1", "::1"),) if has_ipv6() else ()):
+        seen = arrived(proxy.port, origin, SPOKEN_FOR, address, source=source)
+        wanted = [[trusted[0][0] % source], *trusted[1:], ["for=10.1.2.3;proto=https"]]
+        check_forwarded(seen, "trusted " + source, wanted)
+    seen = arrived(proxy.port, origin, [], source="127.0.0.2")
+    check_forwarded(
+        seen, "trusted, but silent", [["127.0.0.2"], ["http"], ["gomesh.test"], ["GoMesh-Proxy"], []]
+    )
+    for source in ("127.0.0.1", "127.0.0.3", "127.2.0.0"):
+        seen = arrived(proxy.port, origin, SPOKEN_FOR, source=source)
+        wanted = [[source], ["http"], ["gomesh.test"], ["GoMesh-Proxy"], []]
+        check_forwarded(seen, "stranger " + source, wanted)
+    client = Client(proxy.port, source="127.0.0.2")
+    for number in (1, 2):
+        client.request(headers=[("X-Forwarded-For", "10.0.0.%d" % number)])
+        is_(
+            origin.requests[-1].all("x-forwarded-for"),
+            ["10.0.0.%d, 127.0.0.2" % number],
+            "request %d of a connection" % number,
+        )
+
+
 def hop_by_hop_requests():
     origin, proxy = pair()
     seen = arrived(
@@ -294,6 +340,7 @@ def malformed_heads():
 
 
 subtest("request headers", request_headers)
+subtest("what trusted proxies say", trusted_proxies)
 subtest("hop-by-hop fields and underscore twins of requests", hop_by_hop_requests)
 subtest("response headers", response_headers)
 subtest("paths", paths)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cidr.h"
 #include "base/suggest.h"
 #include "base/text.h"
 
@@ -299,11 +300,14 @@ static void add_text(const gm_fill_t *fill, const gm_field_t *field, gm_texts_t 
 {
     char *text = NULL;
     gm_error_t err = {0};
+    gm_cidr_t cidr;
 
     if (node->kind != GM_NODE_SCALAR || gm_node_is_null(node))
         gm_error_set(&err, NULL, "expected text, found %s", gm_node_kind_name(node));
     else if ((text = gm_expand(node->text, fill->lookup, &err)) != NULL && text[0] == '\0')
         gm_error_set(&err, NULL, "must not be empty");
+    else if (text != NULL && (field->flags & GM_FIELD_CIDR) && gm_cidr_parse(text, &cidr, &err) == 0)
+        err.text[0] = '\0';
     if (err.text[0] != '\0') {
         complain(fill, node, field->name, err.text);
         free(text);

@@ -17,6 +17,8 @@
 #define OCTET "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
 #define IPV4 OCTET "(\\." OCTET "){3}"
 #define IPV6 "[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*"
+#define IPV4_NETWORK IPV4 "(/(3[0-2]|[12]?[0-9]))?"
+#define IPV6_NETWORK IPV6 "(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?"
 /* names; the last label is no number */
 #define REST "([A-Za-z0-9_-]*[A-Za-z0-9_])?"
 #define NAME "([A-Za-z0-9_]" REST "\\.)*([0-9]*[A-Za-z_]" REST "|[0-9]+-[A-Za-z0-9_-]*[A-Za-z0-9_])\\.?"
@@ -113,9 +115,10 @@ static void append_pattern(gm_buffer_t *out, const gm_field_t *field)
         gm_buffer_append_text(out, field->fallback != NULL && field->fallback[0] == '\0' ? "|)$" : ")$");
         return;
     case GM_FIELD_TEXT:
-        gm_buffer_append_text(out, field->flags & GM_FIELD_PATH ? PATH_CHARS
-                                                                : "^((\\*\\.)?" NAME "|(\\*\\.)?" IPV4
-                                                                  "|" IPV6 "|\\[" IPV6 "\\])$");
+        gm_buffer_append_text(out, field->flags & GM_FIELD_CIDR   ? "^(" IPV4_NETWORK "|" IPV6_NETWORK ")$"
+                                   : field->flags & GM_FIELD_PATH ? PATH_CHARS
+                                                                  : "^((\\*\\.)?" NAME "|(\\*\\.)?" IPV4
+                                                                    "|" IPV6 "|\\[" IPV6 "\\])$");
         return;
     default:
         gm_buffer_append_char(out, '^');
@@ -195,7 +198,7 @@ static void render_integer(const gm_field_t *field, gm_json_t *json)
 static bool has_form(const gm_field_t *field)
 {
     return (field->type != GM_FIELD_TEXT && field->type != GM_FIELD_FILE) ||
-           field->flags & (GM_FIELD_PATH | GM_FIELD_WILDCARD);
+           field->flags & (GM_FIELD_PATH | GM_FIELD_WILDCARD | GM_FIELD_CIDR);
 }
 
 /* The forms of one value, as what YAML takes it for; each may come from a variable. */
@@ -424,7 +427,7 @@ static void render_values(const gm_field_t *field, gm_buffer_t *out)
             gm_buffer_printf(out, "%s%s", choice != field->choices ? ", " : "", *choice);
         return;
     case GM_FIELD_TEXTS:
-        gm_buffer_append_text(out, "texts");
+        gm_buffer_append_text(out, field->flags & GM_FIELD_CIDR ? "addresses, networks" : "texts");
         return;
     default:
         gm_buffer_append_text(out, field->type == GM_FIELD_HOST   ? "host"

@@ -15,6 +15,7 @@ struct gm_snapshot {
     gm_config_t *config; /* owned */
     GM_VECTOR(gm_snapshot_cluster_t) clusters;
     GM_VECTOR(gm_snapshot_route_t) routes;
+    GM_VECTOR(gm_cidr_t) trusted_proxies;
 };
 
 static bool is_same_text(const char *a, const char *b)
@@ -114,6 +115,16 @@ static void add_routes(gm_snapshot_t *self)
     free(scratch);
 }
 
+static void add_trusted_proxies(gm_snapshot_t *self)
+{
+    const gm_texts_t *texts = &self->config->proxy.trusted_proxies;
+    gm_cidr_t cidr;
+
+    for (size_t i = 0; i != texts->size; ++i)
+        if (gm_cidr_parse(texts->items[i], &cidr, NULL) == 0) /* the row has seen to it */
+            *gm_vector_push(&self->trusted_proxies) = cidr;
+}
+
 gm_snapshot_t *gm_snapshot_create(gm_config_t *config)
 {
     gm_snapshot_t *self = gm_alloc(sizeof(*self));
@@ -123,6 +134,7 @@ gm_snapshot_t *gm_snapshot_create(gm_config_t *config)
     if (config->proxy.backend.present)
         find_or_add_cluster(self, "backend", &config->proxy.backend);
     add_routes(self);
+    add_trusted_proxies(self);
     if (config->proxy.backend.present) {
         gm_snapshot_route_t *route = gm_vector_push(&self->routes);
         route->name = "backend";
@@ -146,6 +158,7 @@ void gm_snapshot_release(gm_snapshot_t *self)
         free(self->clusters.items[i].authority);
     gm_vector_dispose(&self->clusters);
     gm_vector_dispose(&self->routes);
+    gm_vector_dispose(&self->trusted_proxies);
     gm_config_destroy(self->config);
     free(self);
 }
@@ -165,6 +178,12 @@ const gm_snapshot_route_t *gm_snapshot_routes(const gm_snapshot_t *self, size_t 
 {
     *count = self->routes.size;
     return self->routes.items;
+}
+
+const gm_cidr_t *gm_snapshot_trusted_proxies(const gm_snapshot_t *self, size_t *count)
+{
+    *count = self->trusted_proxies.size;
+    return self->trusted_proxies.items;
 }
 
 const gm_place_t *gm_snapshot_place_of(const gm_snapshot_t *self, const void *field)

@@ -2,6 +2,7 @@
 #ifndef GM_CONFIG_SNAPSHOT_H
 #define GM_CONFIG_SNAPSHOT_H
 
+#include "base/cidr.h"
 #include "config/config.h"
 
 typedef struct gm_snapshot gm_snapshot_t; /* shared by count; immutable */
@@ -39,6 +40,9 @@ void gm_snapshot_release(gm_snapshot_t *self);
 const gm_config_t *gm_snapshot_config(const gm_snapshot_t *self);
 const gm_snapshot_cluster_t *gm_snapshot_clusters(const gm_snapshot_t *self, size_t *count);
 const gm_snapshot_route_t *gm_snapshot_routes(const gm_snapshot_t *self, size_t *count);
+
+/** proxy.trusted_proxies, parsed; borrowed from the snapshot. */
+const gm_cidr_t *gm_snapshot_trusted_proxies(const gm_snapshot_t *self, size_t *count);
 
 /** Where a value of the configuration came from, for messages; NULL if it is a default. Main thread only. */
 const gm_place_t *gm_snapshot_place_of(const gm_snapshot_t *self, const void *field);

@@ -303,6 +303,19 @@ static void check_routes(validation_t *v)
                 "name \"%.64s\" is already taken by the route in line %d");
 }
 
+/* What the library's own proxy cannot be told. */
+static void check_engine(const validation_t *v)
+{
+    const gm_proxy_conf_t *proxy = &v->config->proxy;
+
+    if (proxy->engine != GM_ENGINE_H2O || is_bad(v, &proxy->engine))
+        return;
+    if (proxy->trusted_proxies.size != 0)
+        complain(
+            v, &proxy->trusted_proxies, NULL,
+            "trusted_proxies needs engine gomesh: engine h2o adds to the X-Forwarded-For of every client");
+}
+
 void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics)
 {
     validation_t v = {.config = config, .checks = checks, .diagnostics = diagnostics};
@@ -310,6 +323,7 @@ void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagn
     if (config->routes.size == 0)
         config->proxy.backend.present = true;
     gm_config_validate_tls(config, checks, diagnostics);
+    check_engine(&v);
     if (config->proxy.backend.present)
         check_loop(&v, &config->proxy.backend, NULL);
     check_routes(&v);

@@ -235,13 +235,22 @@ class Client(Wire):
     """A connection to a proxy; ends with the subtest."""
 
     def __init__(
-        self, port, address="127.0.0.1", tls=None, server_name="localhost", seconds=20, receive_buffer=None
+        self,
+        port,
+        address="127.0.0.1",
+        tls=None,
+        server_name="localhost",
+        seconds=20,
+        receive_buffer=None,
+        source=None,
     ):
         sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
         sock.settimeout(deadline(seconds))
         if receive_buffer:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:
+            if source:
+                sock.bind((source, 0))
             sock.connect((address, port))
         except OSError:
             sock.close()

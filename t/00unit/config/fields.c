@@ -66,6 +66,43 @@ static void test_wrong_values(void)
             "1:23: error: listen_port: expected a single value, found a list\n"));
 }
 
+static void test_text_lists(void)
+{
+    config_text_t text = config_text_load("proxy: { trusted_proxies: [10.0.0.0/8, \"::${EMPTY}1\"] }");
+    const gm_texts_t *list =
+        text.snapshot != NULL ? &gm_snapshot_config(text.snapshot)->proxy.trusted_proxies : NULL;
+    size_t count;
+
+    ok(list != NULL && list->size == 2 && strcmp(list->items[0], "10.0.0.0/8") == 0 &&
+       strcmp(list->items[1], "::1") == 0);
+    if (text.snapshot != NULL) {
+        const gm_place_t *place = gm_snapshot_place_of(text.snapshot, list->items[1]);
+        ok(place != NULL && place->column == 40);
+        ok(gm_snapshot_trusted_proxies(text.snapshot, &count) != NULL && count == 2);
+    }
+    config_text_dispose(&text);
+    ok(says("proxy: { trusted_proxies: 10.1.2.3 }", ""));
+    ok(says("proxy: { trusted_proxies: }", ""));
+    ok(says("proxy: { trusted_proxies: [] }", ""));
+    ok(says("proxy: { real_ip_from: 10.1.2.3 }",
+            "1:10: warning: \"real_ip_from\" is accepted; its name here is \"trusted_proxies\"\n"));
+    ok(says(
+        "proxy: { trusted_proxies: [10.0.0.0/8, 10.1.2.3/8, a, [b], ~, \"\"] }",
+        "1:40: error: trusted_proxies: \"10.1.2.3/8\" has bits set beyond its first 8; did you mean "
+        "\"10.0.0.0/8\"?\n"
+        "1:52: error: trusted_proxies: \"a\" is neither an address nor a network; write 10.1.2.3, 10.0.0.0/8 "
+        "or fd00::/8\n"
+        "1:55: error: trusted_proxies: expected text, found a list\n"
+        "1:60: error: trusted_proxies: expected text, found nothing\n"
+        "1:63: error: trusted_proxies: must not be empty\n"));
+    ok(says("proxy: { trusted_proxies: { a: b } }",
+            "1:27: error: trusted_proxies: expected text, found a mapping\n"));
+    ok(says(
+        "proxy: { engine: h2o, trusted_proxies: [\"::1\"] }",
+        "1:40: error: trusted_proxies needs engine gomesh: engine h2o adds to the X-Forwarded-For of every "
+        "client\n"));
+}
+
 static void test_wrong_shapes(void)
 {
     ok(says("[]", "1:1: error: expected keys such as \"proxy:\", found a list\n"));
@@ -230,6 +267,7 @@ int main(void)
 {
     subtest("values", test_values);
     subtest("wrong values", test_wrong_values);
+    subtest("lists of texts", test_text_lists);
     subtest("wrong shapes", test_wrong_shapes);
     subtest("unknown keys", test_unknown_keys);
     subtest("guesses", test_guesses);

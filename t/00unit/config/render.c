@@ -48,6 +48,7 @@ static void test_dump(void)
         "proxy: { backend: { host: b, port: 1 } }\nroutes:\n- { match: { host: \"*.x\" }, backend: \"c:2\" "
         "}\n"
         "- { name: \"- a: #\", match: { path: { exact: /h } }, backend: { host: \"::1\", port: 3 } }\n"));
+    ok(dump_is_stable("proxy: { trusted_proxies: [10.0.0.0/8, \"::1\"] }"));
     ok(dump_is_stable("routes: [{ backend: { host: c, port: 2 } }]\nlog: { level: debug, format: json }"));
 }
 
@@ -57,8 +58,8 @@ static void test_dump_text(void)
     gm_buffer_t dump = {0};
 
     gm_render_yaml(gm_snapshot_config(text.snapshot), &dump);
-    ok(strstr(dump.text, "proxy:\n  listen_host: \"\"\n  listen_port: 8000\n  engine: \"gomesh\"\n") ==
-       dump.text);
+    ok(strstr(dump.text, "proxy:\n  listen_host: \"\"\n  listen_port: 8000\n  trusted_proxies: []\n  engine: "
+                         "\"gomesh\"\n") == dump.text);
     ok(strstr(dump.text, "routes:\n  - name: \"r\"\n    backend:\n      host: \"c\"\n      port: 2\n") !=
        NULL);
     ok(strstr(dump.text, "tls") == NULL);

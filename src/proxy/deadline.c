@@ -22,12 +22,12 @@ static void on_written(void *data, h2o_socket_t *sock, size_t request_size)
 static void answer_past_client(gm_request_t *request)
 {
     h2o_req_t *req = request->req;
-    h2o_iovec_t body = gm_reply_fill(req, GM_FAILURE_REQUEST_TOTAL_TIMEOUT);
+    const char *why = "request_timeout is over";
+    h2o_iovec_t body = gm_reply_fill(request, GM_FAILURE_REQUEST_TOTAL_TIMEOUT, why);
     size_t with_body = !h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
 
     request->is_expired = request->is_failed = true;
-    gm_request_log_failure(request, gm_failure_row(GM_FAILURE_REQUEST_TOTAL_TIMEOUT)->label,
-                           "request_timeout is over");
+    gm_request_log_failure(request, gm_failure_row(GM_FAILURE_REQUEST_TOTAL_TIMEOUT)->label, why);
     /* the library writes "Connection: upgrade" without asking; this makes it a list that says close */
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONNECTION, NULL, H2O_STRLIT("close"));
     h2o_http1_upgrade(req, &body, with_body, on_written, NULL);

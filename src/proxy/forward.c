@@ -94,9 +94,9 @@ static void on_dispose(void *data)
 }
 
 /* The client has a part of an answer: it must see that this is not all. */
-static void cut(gm_forward_t *self, const char *label, const char *detail)
+static void cut(gm_forward_t *self, gm_failure_t failure, const char *detail)
 {
-    gm_request_log_failure(self->request, label, detail);
+    gm_request_log_failure(self->request, gm_failure_row(failure)->label, detail);
     detach(self);
     drop_client(self);
     self->is_broken = self->has_finished = true;
@@ -111,7 +111,7 @@ static void fail(gm_forward_t *self, gm_failure_t failure, const char *detail)
     if (self->has_finished)
         return;
     if (self->has_started) {
-        cut(self, gm_failure_row(failure)->label, detail);
+        cut(self, failure, detail);
         return;
     }
     detach(self);
@@ -157,7 +157,7 @@ static void fill_fields(h2o_req_t *req, const gm_head_t *head, ptrdiff_t distanc
 
 static void on_tunnel_idle(gm_watch_t *watch)
 {
-    cut(H2O_STRUCT_FROM_MEMBER(gm_forward_t, total, watch), "tunnel_idle_timeout",
+    cut(H2O_STRUCT_FROM_MEMBER(gm_forward_t, total, watch), GM_FAILURE_TUNNEL_IDLE_TIMEOUT,
         "neither side said a word");
 }
 

@@ -97,8 +97,7 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
         return 0;
     }
     if ((request->route = find_route(self, proxy, req, &key)) == NULL) {
-        gm_reply_failure(request, GM_FAILURE_NO_ROUTE,
-                         "add a route, or proxy.backend for all other requests");
+        gm_reply_failure(request, GM_FAILURE_NO_ROUTE, "no route matches, and there is no proxy.backend");
         return 0;
     }
     request->cluster = proxy->clusters[request->route->cluster];

@@ -32,7 +32,7 @@ static void on_dispose(void *data)
     h2o_timeout_unlink(&self->retry);
     gm_deadline_stop(self);
     if (self->is_answered && !self->is_failed && req->error_logs.size > self->errors_seen)
-        gm_request_log_failure(self, "response_truncated",
+        gm_request_log_failure(self, gm_failure_row(GM_FAILURE_RESPONSE_TRUNCATED)->label,
                                req->error_logs.entries[req->error_logs.size - 1].msg.base);
     gm_connection_end_request(self->connection);
 }

@@ -72,7 +72,7 @@ int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
     failure = gm_forward_h2o_failure(message);
     request->is_failed = true;
     gm_request_log_failure(request, gm_failure_row(failure)->label, message);
-    slot = gm_reply_replace_body(req, slot, gm_reply_fill(req, failure));
+    slot = gm_reply_replace_body(req, slot, gm_reply_fill(request, failure, message));
     h2o_setup_next_ostream(req, slot);
     return 1;
 }

@@ -33,10 +33,11 @@ def check_failure(response, status, name, proxy=None, line=None):
     is the pattern up to "failed:" for a request that has one, such as "GET /x → localhost:3000".
     """
     is_(response.status, status, "%s: status %d" % (name, status))
-    pattern = r'gomesh; ?error=(%s); ?details="%s"' % (PROXY_STATUS_WORDS[name], name)
+    pattern = r'gomesh; error=(%s); details="%s: ([ !#-\[\]-~]|\\[\\"])+"' % (PROXY_STATUS_WORDS[name], name)
     like(response.get("proxy-status"), r"\A%s\Z" % pattern, "%s: Proxy-Status" % name)
     is_(response.get("content-type"), "text/plain; charset=utf-8", "%s: Content-Type" % name)
-    like(response.text, r"\A%s: \S[^\n]+\n\Z" % name, "%s: the body says it in one line" % name)
+    pattern = r"\A%s: \S[^\n]+\n(backend: [^\n]+\n)?(cause: [^\n]+\n)?(try: [^\n]+\n)?\Z" % name
+    like(response.text, pattern, "%s: the body says it in its first line" % name)
     if proxy is None:
         return
     pattern = r"^\[ERROR\] %s failed: %s \(.+\)$" % (line, name) if line else r"\b%s\b" % name

@@ -5,6 +5,26 @@
 
 #include "picotest.h"
 
+/* Printable ASCII that needs no escapes anywhere. */
+static bool is_sentence(const char *text)
+{
+    for (const char *p = text; *p != '\0'; ++p)
+        if (*p < ' ' || *p > '~' || *p == '"' || *p == '\\')
+            return false;
+    return text[0] != '\0';
+}
+
+static bool has_known_names(const char *text)
+{
+    while ((text = strchr(text, '{')) != NULL) {
+        if (strncmp(text, "{url}", 5) != 0 && strncmp(text, "{host}", 6) != 0 &&
+            strncmp(text, "{backend}", 9) != 0)
+            return false;
+        ++text;
+    }
+    return true;
+}
+
 static void test_rows(void)
 {
     int bad = 0;
@@ -15,7 +35,8 @@ static void test_rows(void)
         bad +=
             row->label[0] == '\0' || strspn(row->label, "abcdefghijklmnopqrstuvwxyz_") != strlen(row->label);
         bad += strspn(row->proxy_status, "abcdefghijklmnopqrstuvwxyz_") != strlen(row->proxy_status);
-        bad += row->sentence[0] == '\0' || strpbrk(row->sentence, "\"\r\n") != NULL;
+        bad +=
+            !is_sentence(row->sentence) || !is_sentence(row->next_step) || !has_known_names(row->next_step);
         bad +=
             row->status != 500 && strcmp(gm_failure_reason_phrase(row->status), "Internal Server Error") == 0;
         for (int j = 0; j != i; ++j)
@@ -24,6 +45,9 @@ static void test_rows(void)
     ok(bad == 0);
     ok(strcmp(gm_failure_row(GM_FAILURE_CONNECT_REFUSED)->label, "connect_refused") == 0);
     ok(gm_failure_row(GM_FAILURE_RESPONSE_TIMEOUT)->status == 504);
+    ok(gm_failure_row(GM_FAILURE_CONNECT_REFUSED)->is_retryable);
+    ok(!gm_failure_row(GM_FAILURE_NO_ROUTE)->is_retryable);
+    ok(gm_failure_row(GM_FAILURE_CONNECT_REFUSED)->cause == GM_FAILURE_CAUSE_LOCAL);
 }
 
 int main(void)

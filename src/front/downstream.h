@@ -15,6 +15,7 @@ typedef struct gm_downstream {
     bool accepts_trailers;     /* TE: trailers */
     bool is_trusted;           /* what it says about its own client is kept: proxy.trusted_proxies */
     gm_span_t upgrade;         /* of Upgrade, if Connection names it */
+    gm_span_t client_cert; /* who the client is by its certificate, for X-Forwarded-Client-Cert; NULL = unknown */
     gm_span_t peer;            /* the client's address as text */
     gm_head_field_t *trailers; /* set by the handler before the last piece of the answer; not copied */
     size_t trailer_count;

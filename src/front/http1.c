@@ -13,8 +13,10 @@
 #include <linux/tcp.h>
 
 #include "net/transport.h"
+#include "tls/peer.h"
 
 #define PIPELINE_MAX ((size_t)16 * 1024) /* read ahead of the answer */
+#define CLIENT_CERT_MAX 2048
 #define LINGER_MS 2000
 /* a client that has just been answered may have its next request on the way */
 #define DRAIN_PATIENCE_MS 100
@@ -60,6 +62,7 @@ void gm_http1_close(gm_http1_connection_t *self)
     atomic_fetch_sub_explicit(self->front->options.open, 1, memory_order_relaxed);
     h2o_dispose_request(&self->req);
     gm_framing_dispose(&self->framing);
+    free(self->client_cert);
     h2o_socket_close(self->sock);
     free(self);
 }
@@ -304,11 +307,13 @@ static void begin_request(gm_http1_connection_t *self)
     req->input.scheme = self->is_tls ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.authority =
         self->super.hosts[0]->authority.hostport; /* as the library: for who sends no Host */
-    self->downstream = (gm_downstream_t){.peer = {self->peer, self->peer_length},
-                                         .is_trusted = self->is_trusted,
-                                         .open_tunnel = gm_http1_open_tunnel,
-                                         .half_close = gm_http1_half_close,
-                                         .send_interim = gm_http1_send_interim};
+    self->downstream = (gm_downstream_t){
+        .is_trusted = self->is_trusted,
+        .peer = {self->peer, strlen(self->peer)},
+        .client_cert = {self->client_cert, self->client_cert != NULL ? strlen(self->client_cert) : 0},
+        .open_tunnel = gm_http1_open_tunnel,
+        .half_close = gm_http1_half_close,
+        .send_interim = gm_http1_send_interim};
 }
 
 static void serve(gm_http1_connection_t *self)
@@ -526,6 +531,27 @@ static gm_downstream_t *downstream_of(h2o_req_t *req)
 
 static const gm_downstream_callbacks_t callbacks = {
     {.get_sockname = get_sockname, .get_peername = get_peername, .get_socket = get_socket}, downstream_of};
+
+/* The library keeps its SSL to itself; but its BIO leads to the socket (lib/common/socket.c, create_ossl). */
+static void on_tls_info(const SSL *ssl, int where, int result)
+{
+    char text[CLIENT_CERT_MAX];
+    gm_http1_connection_t *self;
+    size_t length;
+
+    (void)result;
+    if (!(where & SSL_CB_HANDSHAKE_DONE) ||
+        (length = gm_tls_peer_describe((SSL *)ssl, text, sizeof(text))) == 0)
+        return;
+    self = ((h2o_socket_t *)BIO_get_data(SSL_get_rbio(ssl)))->data;
+    free(self->client_cert);
+    self->client_cert = gm_strndup(text, length);
+}
+
+void gm_http1_remember_certificates(SSL_CTX *tls)
+{
+    SSL_CTX_set_info_callback(tls, on_tls_info);
+}
 
 static void on_handshake(h2o_socket_t *sock, const char *err)
 {

@@ -32,9 +32,11 @@ static const unsigned hop_by_hop_lengths = 0 HOP_BY_HOP(LENGTH_BIT); /* tells mo
 
 /* fields that the proxy itself sets or decides by */
 static const name_t guarded[] = {
-    NAME("content-length"),    NAME("transfer-encoding"), NAME("x-forwarded-for"),
-    NAME("x-forwarded-proto"), NAME("x-forwarded-host"),  NAME("x-forwarded-by"),
-    NAME("keep-alive"),        NAME("proxy-connection"),  NAME("x-trace-id"),
+    NAME("content-length"),          NAME("transfer-encoding"),
+    NAME("x-forwarded-for"),         NAME("x-forwarded-proto"),
+    NAME("x-forwarded-host"),        NAME("x-forwarded-by"),
+    NAME("x-forwarded-client-cert"), NAME("keep-alive"),
+    NAME("proxy-connection"),        NAME("x-trace-id"),
 };
 
 /* what must be known before the body: framing, routing, who may do what, caching, how to read the body */

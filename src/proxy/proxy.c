@@ -3,9 +3,11 @@
  */
 #include "proxy/proxy.h"
 
+#include "tls/client_context.h"
+
 #define POLL_MS 5
 
-gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot)
+gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err)
 {
     gm_proxy_t *self = gm_alloc(sizeof(*self));
     const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(snapshot, &self->cluster_count);
@@ -16,9 +18,16 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot)
         self->has_hosts = self->has_hosts || self->routes[i].host != NULL;
     self->clusters = gm_alloc((self->cluster_count + 1) * sizeof(self->clusters[0]));
     self->forwarders = gm_alloc((self->cluster_count + 1) * sizeof(self->forwarders[0]));
+    self->tls = gm_alloc((self->cluster_count + 1) * sizeof(self->tls[0]));
     for (size_t i = 0; i != self->cluster_count; ++i)
         self->clusters[i] =
             gm_cluster_create(clusters[i].name, clusters[i].host, clusters[i].port, clusters[i].authority);
+    for (size_t i = 0; i != self->cluster_count; ++i)
+        if (clusters[i].tls != NULL &&
+            (self->tls[i] = gm_tls_client_context_create(clusters[i].tls, clusters[i].host, err)) == NULL) {
+            gm_proxy_destroy(self);
+            return NULL;
+        }
     return self;
 }
 
@@ -26,9 +35,12 @@ void gm_proxy_destroy(gm_proxy_t *self)
 {
     if (self == NULL)
         return;
-    for (size_t i = 0; i != self->cluster_count; ++i)
+    for (size_t i = 0; i != self->cluster_count; ++i) {
         gm_cluster_release(self->clusters[i]);
+        SSL_CTX_free(self->tls[i]);
+    }
     free(self->clusters);
+    free(self->tls);
     free(self->forwarders);
     gm_snapshot_release(self->snapshot);
     free(self);

@@ -17,6 +17,7 @@ typedef struct gm_proxy {
     size_t route_count;
     bool has_hosts;          /* some route looks at the host */
     gm_cluster_t **clusters; /* owned array of shared ones, in the snapshot's order */
+    SSL_CTX **tls;           /* owned array of owned ones, in the same order; NULL = plain */
     size_t cluster_count;
     h2o_handler_t **forwarders; /* owned array; each goes with the globalconf; one per cluster */
 } gm_proxy_t;
@@ -31,8 +32,8 @@ typedef struct gm_proxy_context {
     h2o_timeout_t connect_timeout, poll_interval, request_timeout;
 } gm_proxy_context_t;
 
-/** @param snapshot  retained */
-GM_MUST_USE gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot);
+/** @param snapshot  retained  @return NULL with *err filled if a backend's TLS files cannot be used */
+GM_MUST_USE gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err);
 /** Accepts NULL. All contexts must be gone. */
 void gm_proxy_destroy(gm_proxy_t *self);
 

@@ -75,11 +75,11 @@ static char *put_forwarded_for(char *at, const h2o_req_t *req, gm_span_t peer, b
     return GM_WRITE_LITERAL(at, "\r\n");
 }
 
-static size_t measure(const h2o_req_t *req, gm_span_t peer, gm_span_t upgrade)
+static size_t measure(const h2o_req_t *req, gm_span_t peer, gm_span_t upgrade, gm_span_t client_cert)
 {
     size_t size = req->method.len + req->path.len + 2 * req->authority.len + peer.length + 256;
 
-    size += upgrade.length;
+    size += upgrade.length + client_cert.length;
     for (size_t i = 0; i != req->headers.size; ++i)
         size += req->headers.entries[i].name->len + req->headers.entries[i].value.len + 4;
     return size;
@@ -99,7 +99,8 @@ static char *put_framing(char *at, const gm_request_framing_t *framing)
 h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstream,
                                  const gm_request_framing_t *framing, bool is_trusted)
 {
-    char *start = h2o_mem_alloc_pool(&req->pool, measure(req, downstream->peer, framing->upgrade)),
+    char *start = h2o_mem_alloc_pool(
+             &req->pool, measure(req, downstream->peer, framing->upgrade, downstream->client_cert)),
          *at = start;
     forwarded_t forwarded = {false, false};
 
@@ -125,6 +126,11 @@ h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstre
     if (!forwarded.has_host) {
         at = GM_WRITE_LITERAL(at, "x-forwarded-host: ");
         at = put_iovec(at, req->authority);
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    }
+    if (downstream->client_cert.base != NULL) {
+        at = GM_WRITE_LITERAL(at, "x-forwarded-client-cert: ");
+        at = gm_write(at, downstream->client_cert.base, downstream->client_cert.length);
         at = GM_WRITE_LITERAL(at, "\r\n");
     }
     at = GM_WRITE_LITERAL(at, "x-forwarded-by: GoMesh-Proxy\r\n\r\n");

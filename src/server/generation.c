@@ -75,7 +75,7 @@ static void register_paths(h2o_hostconf_t *hostconf, const gm_planned_host_t *ho
     }
 }
 
-gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot)
+gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err)
 {
     gm_generation_t *self = gm_alloc(sizeof(*self));
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
@@ -88,7 +88,10 @@ gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot)
     self->globalconf.max_request_entity_size = gm_proxy_max_body(&conf->limits) + 1;
     self->globalconf.handshake_timeout = conf->timeout.read_timeout_ms;
     self->globalconf.proxy.io_timeout = conf->timeout.write_timeout_ms;
-    self->proxy = gm_proxy_create(snapshot);
+    if ((self->proxy = gm_proxy_create(snapshot, err)) == NULL) {
+        gm_generation_destroy(self);
+        return NULL;
+    }
     plan = gm_path_plan_create(self->proxy->routes, self->proxy->route_count);
     for (size_t i = 0; i != plan->hosts.size; ++i) {
         h2o_hostconf_t *hostconf = register_host(&self->globalconf, plan->hosts.items[i].host);

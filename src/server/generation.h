@@ -15,8 +15,12 @@ typedef struct gm_generation {
     gm_resolver_t *resolver; /* owned; NULL likewise */
 } gm_generation_t;
 
-/** Translates a snapshot into hostconfs, pathconfs and handlers. Main thread. @param snapshot retained */
-GM_MUST_USE gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot);
+/**
+ * Translates a snapshot into hostconfs, pathconfs and handlers. Main thread.
+ * @param snapshot  retained
+ * @return NULL with *err filled
+ */
+GM_MUST_USE gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err);
 
 /** The same for the test backend. */
 GM_MUST_USE gm_generation_t *gm_generation_create_backend(const gm_backend_options_t *options);

@@ -112,7 +112,8 @@ static gm_server_t *create(gm_generation_t *generation)
 gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err)
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
-    gm_server_t *self = create(gm_generation_create(snapshot));
+    gm_generation_t *generation = gm_generation_create(snapshot, &err->error);
+    gm_server_t *self = generation != NULL ? create(generation) : NULL;
     const port_t plain = {conf->listen_host, (uint16_t)conf->listen_port, "proxy.listen_port",
                           gm_snapshot_place_of(snapshot, &conf->listen_port)};
     const port_t tls_port = {conf->listen_host, (uint16_t)conf->tls.listen_port, "proxy.tls.listen_port",
@@ -122,9 +123,13 @@ gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err
     };
     unsigned count = conf->workers != GM_WORKERS_AUTO ? (unsigned)conf->workers : gm_processors_allowed();
 
+    if (self == NULL)
+        return NULL;
     self->snapshot = gm_snapshot_retain(snapshot);
     if (conf->tls.present && (self->tls = gm_tls_context_create(&conf->tls, &err->error)) == NULL)
         goto Error;
+    if (conf->tls.client_ca_file != NULL && conf->engine == GM_ENGINE_GOMESH)
+        gm_http1_remember_certificates(self->tls);
     if (start_workers(self, &options, count, &plain, conf->tls.present ? &tls_port : NULL, err) != 0)
         goto Error;
     return self;

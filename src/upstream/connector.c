@@ -14,10 +14,12 @@
 #include <unistd.h>
 
 #include "base/text.h"
+#include "tls/client_context.h"
 
 struct gm_connector {
     h2o_loop_t *loop;
     gm_cluster_t *cluster; /* shared */
+    SSL_CTX *tls;          /* borrowed; NULL = plain */
     h2o_timeout_t *timeout, *poll;
     h2o_timeout_entry_t timer;
     h2o_socket_t *sock; /* owned while connecting */
@@ -99,6 +101,34 @@ static void on_connect_timeout(h2o_timeout_entry_t *entry)
     on_address_failed(self, GM_FAILURE_CONNECT_TIMEOUT, "no answer within connect_timeout");
 }
 
+/* What OpenSSL said about the certificate has a word of its own; the rest is a handshake that failed. */
+static gm_failure_t failure_of_handshake(const char *err)
+{
+    return err == h2o_socket_error_closed || err == h2o_socket_error_io ||
+                   strcmp(err, "ssl handshake failure") == 0
+               ? GM_FAILURE_TLS_HANDSHAKE_FAILED
+               : GM_FAILURE_TLS_CERTIFICATE_INVALID;
+}
+
+static void hand_over(gm_connector_t *self)
+{
+    self->result.sock = self->sock;
+    self->sock = NULL;
+    finish(self);
+}
+
+static void on_handshake(h2o_socket_t *sock, const char *err)
+{
+    gm_connector_t *self = sock->data;
+
+    /* the library's own look at the name, which knows no addresses: tls/client_context has decided already */
+    if (err == NULL || err == h2o_socket_error_ssl_cert_name_mismatch ||
+        err == h2o_socket_error_ssl_cert_invalid || err == h2o_socket_error_ssl_no_cert)
+        hand_over(self);
+    else
+        on_address_failed(self, failure_of_handshake(err), err);
+}
+
 static void on_writable(h2o_socket_t *sock, const char *unused)
 {
     gm_connector_t *self = sock->data;
@@ -113,9 +143,10 @@ static void on_writable(h2o_socket_t *sock, const char *unused)
         return;
     }
     setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    self->result.sock = sock;
-    self->sock = NULL;
-    finish(self);
+    if (self->tls != NULL)
+        h2o_socket_ssl_handshake(sock, self->tls, gm_tls_client_context_server_name(self->tls), on_handshake);
+    else
+        hand_over(self);
 }
 
 static void on_failed_at_once(h2o_timeout_entry_t *entry)
@@ -178,7 +209,7 @@ static void on_poll(h2o_timeout_entry_t *entry)
     finish(self);
 }
 
-gm_connector_t *gm_connector_start(h2o_loop_t *loop, gm_cluster_t *cluster, size_t first,
+gm_connector_t *gm_connector_start(h2o_loop_t *loop, gm_cluster_t *cluster, size_t first, SSL_CTX *tls,
                                    h2o_timeout_t *timeout, h2o_timeout_t *poll, gm_connector_cb_t cb,
                                    void *data)
 {
@@ -186,6 +217,7 @@ gm_connector_t *gm_connector_start(h2o_loop_t *loop, gm_cluster_t *cluster, size
 
     self->loop = loop;
     self->cluster = gm_cluster_retain(cluster);
+    self->tls = tls;
     self->timeout = timeout;
     self->poll = poll;
     self->started_at = h2o_now(loop);

@@ -24,11 +24,12 @@ typedef void (*gm_connector_cb_t)(void *data, const gm_connected_t *result);
 /**
  * Tries the addresses of a cluster in turn, beginning with `first`. Waits for the resolver where the name was
  * never looked up, for at most the timeout.
+ * @param tls      of tls/client_context; NULL = plain
  * @param timeout  of the loop; its duration is allowed to each address; outlives the connector
  * @param poll     of the loop, short: how often to look whether the name is resolved
  */
 GM_MUST_USE gm_connector_t *gm_connector_start(h2o_loop_t *loop, gm_cluster_t *cluster, size_t first,
-                                               h2o_timeout_t *timeout, h2o_timeout_t *poll,
+                                               SSL_CTX *tls, h2o_timeout_t *timeout, h2o_timeout_t *poll,
                                                gm_connector_cb_t cb, void *data);
 
 /** Gives up; the callback is not called. */

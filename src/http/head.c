@@ -188,7 +188,8 @@ static int split_target(gm_head_t *head)
     if (path == end || *path == '?') {
         memmove(host - 1, host, head->host.length);
         --head->host.base;
-        *(char *)--path = is_options && path == end ? '*' : '/';
+        --path;
+        *(char *)path = is_options && path + 1 == end ? '*' : '/';
     }
     head->target = (gm_span_t){path, (size_t)(end - path)};
     return 0;

@@ -299,6 +299,18 @@ def refused_with(status, limits, **request):
     is_(once(usual.port, **request).status, 200, "within the default: 200")
 
 
+@acts("proxy.error_details")
+def error_details():
+    port = free_port()
+    for details, lines in (("auto", 4), ("none", 1)):
+        text = once(Proxy(port, error_details=details).port).text
+        is_(text.count("\n"), lines, "%s: %d lines for a client on this machine" % (details, lines))
+    handed_on = [("X-Forwarded-For", "192.0.2.1")]
+    for details, lines in (("auto", 1), ("all", 4)):
+        text = once(Proxy(port, error_details=details).port, headers=handed_on).text
+        is_(text.count("\n"), lines, "%s: %d lines for another one" % (details, lines))
+
+
 @acts("proxy.limits.max_head")
 def max_head():
     refused_with(431, {"max_head": "1KiB"}, headers=[("X-%d" % i, "v" * 90) for i in range(12)])

@@ -63,6 +63,9 @@ def listen_port():
 def backend_host():
     origin = Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [], b"x")), host="127.0.0.2")
     is_(once(Proxy(("127.0.0.2", origin.port)).port).text, "x", "an address is asked that is not localhost")
+    path = "unix:" + os.path.join(temporary_folder(), "option.sock")
+    Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [], b"y")), host=path)
+    is_(once(Proxy((path, None)).port).text, "y", "a socket is asked that has no port")
 
 
 @acts("proxy.backend.port")

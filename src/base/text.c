@@ -439,10 +439,18 @@ char *gm_text_format_size(char *out, size_t out_bytes, uint64_t bytes)
     return out;
 }
 
+const char *gm_text_unix_path(const char *host)
+{
+    return strncmp(host, "unix:", 5) == 0 ? host + 5 : NULL;
+}
+
 char *gm_text_format_hostport(char *out, size_t out_bytes, const char *host, uint16_t port)
 {
     bool is_v6 = strchr(host, ':') != NULL;
 
-    snprintf(out, out_bytes, "%s%s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", (unsigned)port);
+    if (gm_text_unix_path(host) != NULL)
+        snprintf(out, out_bytes, "%s", host);
+    else
+        snprintf(out, out_bytes, "%s%s%s:%u", is_v6 ? "[" : "", host, is_v6 ? "]" : "", (unsigned)port);
     return out;
 }

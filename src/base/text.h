@@ -49,7 +49,10 @@ char *gm_text_format_duration(char *out, size_t out_bytes, uint64_t ms);
 /** "64KiB" where a binary unit divides evenly, otherwise plain digits. `out` holds 24 bytes or more. */
 char *gm_text_format_size(char *out, size_t out_bytes, uint64_t bytes);
 
-/** "host:port", with brackets around an IPv6 host. `out` holds 272 bytes or more. */
+/** @return the path in "unix:/path", part of the text; NULL for every other host */
+const char *gm_text_unix_path(const char *host);
+
+/** "host:port", with brackets around an IPv6 host; "unix:/path" as it is. `out` holds 272 bytes or more. */
 char *gm_text_format_hostport(char *out, size_t out_bytes, const char *host, uint16_t port);
 
 #endif

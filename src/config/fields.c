@@ -13,6 +13,9 @@
 #include "base/suggest.h"
 #include "base/text.h"
 
+/* of sockaddr_un.sun_path, without the NUL */
+#define SOCKET_PATH_MAX 107
+
 static void *at(void *base, ptrdiff_t offset)
 {
     return (char *)base + offset;
@@ -107,10 +110,22 @@ static int parse_number(const gm_field_t *field, const char *text, uint64_t *val
     }
 }
 
+static int check_socket(const char *path, gm_error_t *err)
+{
+    if (path[0] != '/')
+        return gm_error_set(err, NULL, "\"unix:%.200s\" names no socket: its path begins with \"/\"", path);
+    if (strlen(path) > SOCKET_PATH_MAX)
+        return gm_error_set(err, NULL, "\"unix:%.200s\" is too long, a socket's path has at most %d bytes",
+                            path, SOCKET_PATH_MAX);
+    return 0;
+}
+
 static int check_host(const gm_field_t *field, const char *text, gm_error_t *err)
 {
     gm_hostport_t both;
 
+    if ((field->flags & GM_FIELD_UNIX) && gm_text_unix_path(text) != NULL)
+        return check_socket(gm_text_unix_path(text), err);
     if (gm_text_is_host(text) || (text[0] == '\0' && field->fallback != NULL && field->fallback[0] == '\0'))
         return 0;
     if (gm_text_parse_hostport(text, false, &both, NULL) == 0)
@@ -199,6 +214,32 @@ static void fill_scalar(const gm_fill_t *fill, const gm_field_t *field, void *in
     gm_config_set_origin(fill->config, value, &node->place, err.text[0] != '\0');
 }
 
+static const gm_field_t *find_row_at(const gm_section_t *section, ptrdiff_t offset)
+{
+    const gm_field_t *field = section->fields;
+
+    while ((ptrdiff_t)field->offset != offset)
+        ++field;
+    return field;
+}
+
+/* A section given as "unix:/path", which needs nothing else. @return whether it is */
+static bool fill_socket(const gm_fill_t *fill, const gm_field_t *field, void *into, const gm_node_t *node,
+                        const char *text)
+{
+    const gm_field_t *row = find_row_at(field->section, field->section->host_offset);
+    gm_error_t err = {0};
+    bool bad;
+
+    if (!(row->flags & GM_FIELD_UNIX) || gm_text_unix_path(text) == NULL)
+        return false;
+    bad = set_text(fill, row, into, text, &err) != 0;
+    if (bad)
+        complain(fill, node, field->name, err.text);
+    gm_config_set_origin(fill->config, at(into, (ptrdiff_t)row->offset), &node->place, bad);
+    return true;
+}
+
 /* A section given as "host:port", which people guess. */
 static void fill_short_section(const gm_fill_t *fill, const gm_field_t *field, void *into,
                                const gm_node_t *node)
@@ -209,8 +250,13 @@ static void fill_short_section(const gm_fill_t *fill, const gm_field_t *field, v
     gm_error_t err = {0};
     bool bad = true;
 
-    if ((text = gm_expand(node->text, fill->lookup, &err)) != NULL)
+    if ((text = gm_expand(node->text, fill->lookup, &err)) != NULL) {
+        if (fill_socket(fill, field, into, node, text)) {
+            free(text);
+            return;
+        }
         bad = set_hostport(text, false, host, port, &err) != 0;
+    }
     free(text);
     if (bad)
         complain(fill, node, field->name, err.text);
@@ -472,14 +518,25 @@ static void doubt_absent(const gm_fill_t *fill, const gm_section_t *section, voi
     }
 }
 
-static void check_required(const gm_fill_t *fill, const gm_section_t *section, const gm_node_t *node)
+/* The port, beside a host that is a socket. */
+static bool is_needless(const gm_section_t *section, const gm_field_t *field, void *of)
+{
+    const char *host = section->host_offset >= 0 ? *(char **)at(of, section->host_offset) : NULL;
+
+    return host != NULL && (ptrdiff_t)field->offset == section->port_offset &&
+           gm_text_unix_path(host) != NULL;
+}
+
+static void check_required(const gm_fill_t *fill, const gm_section_t *section, void *into,
+                           const gm_node_t *node)
 {
     const gm_field_t *instead = gm_fields_instead(section);
 
     if (instead != NULL && is_meant(section, node, instead))
         return;
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
-        if ((field->flags & GM_FIELD_REQUIRED) && !is_meant(section, node, field))
+        if ((field->flags & GM_FIELD_REQUIRED) && !is_meant(section, node, field) &&
+            !is_needless(section, field, into))
             gm_diagnostics_add(fill->diagnostics, GM_SEVERITY_ERROR, &node->place, "%s: \"%s\" is missing",
                                section->title, field->name);
     }
@@ -506,7 +563,7 @@ void gm_fields_fill(const gm_fill_t *fill, const gm_section_t *section, void *in
     }
     if (unknown != NULL)
         doubt_absent(fill, section, into, node, &unknown->place);
-    check_required(fill, section, node);
+    check_required(fill, section, into, node);
 }
 
 void gm_fields_set_defaults(const gm_section_t *section, void *into)

@@ -33,6 +33,7 @@ enum {
     GM_FIELD_WILDCARD = 4, /* a text: the host of requests, for config/validate and the JSON schema */
     GM_FIELD_PATH = 8,     /* a text: the path of requests, likewise */
     GM_FIELD_CIDR = 16,    /* texts: addresses and networks, see base/cidr */
+    GM_FIELD_UNIX = 64,    /* a host: or "unix:/path", which has no port */
     GM_FIELD_INSTEAD = 32  /* may be given instead of all required rows of its section */
 };
 

@@ -24,6 +24,7 @@
 #define NAME "([A-Za-z0-9_]" REST "\\.)*([0-9]*[A-Za-z_]" REST "|[0-9]+-[A-Za-z0-9_-]*[A-Za-z0-9_])\\.?"
 #define PATH_CHARS "^/([!\"$&->@-~]|%[0-9A-F]{2})*$"
 #define NO_PATH "/\\.\\.?(/|$)|%(00|2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])" /* not canonical */
+#define SOCKET "unix:/.{0,106}"
 #define DECIMAL "([0-9]+(\\.[0-9]*)?|\\.[0-9]+)"
 #define ZERO "^[^1-9]*$"
 
@@ -111,7 +112,8 @@ static void append_pattern(gm_buffer_t *out, const gm_field_t *field)
         append_sizes(out, field);
         return;
     case GM_FIELD_HOST:
-        gm_buffer_append_text(out, "^(" NAME "|" IPV4 "|" IPV6);
+        gm_buffer_append_text(out, field->flags & GM_FIELD_UNIX ? "^(" SOCKET "|" : "^(");
+        gm_buffer_append_text(out, NAME "|" IPV4 "|" IPV6);
         gm_buffer_append_text(out, field->fallback != NULL && field->fallback[0] == '\0' ? "|)$" : ")$");
         return;
     case GM_FIELD_TEXT:
@@ -348,21 +350,87 @@ static void render_required_or(const gm_section_t *section, const gm_field_t *in
     gm_json_close(json, ']');
 }
 
-static void render_object(const gm_section_t *section, bool or_null, gm_json_t *json)
+/* `"host": { "pattern": … }`, or what must not match */
+static void render_host_pattern(bool is_not, gm_json_t *json)
 {
-    static const char *const types[] = {"object", "null", NULL};
-    const gm_field_t *instead = gm_fields_instead(section);
+    gm_json_key(json, "host");
+    gm_json_open(json, '{');
+    if (is_not) {
+        gm_json_key(json, "not");
+        gm_json_open(json, '{');
+    }
+    gm_json_key(json, "type");
+    gm_json_string(json, "string");
+    gm_json_key(json, "pattern");
+    gm_json_string(json, is_not ? "^unix:" : "^unix:|\\$\\{");
+    if (is_not)
+        gm_json_close(json, '}');
+    gm_json_close(json, '}');
+}
 
-    if (or_null) {
+/* A host with all that is required, or a socket without a port. */
+static void render_required_or_socket(const gm_section_t *section, gm_json_t *json)
+{
+    gm_json_key(json, "anyOf");
+    gm_json_open(json, '[');
+    gm_json_open(json, '{');
+    render_required(section, json);
+    gm_json_key(json, "properties");
+    gm_json_open(json, '{');
+    render_host_pattern(true, json);
+    gm_json_close(json, '}');
+    gm_json_close(json, '}');
+    gm_json_open(json, '{');
+    render_one_required("host", json);
+    gm_json_key(json, "properties");
+    gm_json_open(json, '{');
+    render_host_pattern(false, json);
+    gm_json_close(json, '}');
+    gm_json_key(json, "not");
+    gm_json_open(json, '{');
+    render_one_required("port", json);
+    gm_json_close(json, '}');
+    gm_json_close(json, '}');
+    gm_json_close(json, ']');
+}
+
+static bool may_be_socket(const gm_section_t *section)
+{
+    return section->host_offset >= 0 && (section->fields[0].flags & GM_FIELD_UNIX);
+}
+
+static void render_object_type(bool or_null, bool or_socket, gm_json_t *json)
+{
+    const char *types[4] = {"object"};
+    size_t count = 1;
+
+    if (or_null)
+        types[count++] = "null";
+    if (or_socket)
+        types[count++] = "string";
+    if (count > 1) {
         render_types(json, types);
     } else {
         gm_json_key(json, "type");
-        gm_json_string(json, "object");
+        gm_json_string(json, types[0]);
     }
+    if (or_socket) {
+        gm_json_key(json, "pattern");
+        gm_json_string(json, "^" SOCKET "$|" VARIABLE);
+    }
+}
+
+static void render_object(const gm_section_t *section, bool or_null, gm_json_t *json)
+{
+    const gm_field_t *instead = gm_fields_instead(section);
+
+    render_object_type(or_null, may_be_socket(section), json);
     gm_json_key(json, "additionalProperties");
     gm_json_boolean(json, false);
     if (instead != NULL)
         render_required_or(section, instead, json);
+    else if (may_be_socket(section))
+        render_required_or_socket(section, json);
     else
         render_required(section, json);
     gm_json_key(json, "properties");

@@ -105,6 +105,8 @@ static bool is_unset(const gm_field_t *field, const void *of)
             if (!is_unset(row, value))
                 return false;
         return true;
+    case GM_FIELD_PORT: /* of a socket */
+        return *(const uint64_t *)value == 0;
     case GM_FIELD_LISTEN:
         return true;
     default:

@@ -36,8 +36,8 @@ static const gm_section_t backend_tls_section = {"backend.tls", backend_tls_fiel
     AT(gm_backend_tls_conf_t, present), -1, NOT_A_HOSTPORT};
 
 static const gm_field_t backend_fields[] = {
-    {"host", GM_FIELD_HOST, AT(gm_backend_conf_t, host), "localhost", 0, 0, NULL, NULL, 0, "hostname address",
-     "name or address of the backend; every address of a name is tried in turn"},
+    {"host", GM_FIELD_HOST, AT(gm_backend_conf_t, host), "localhost", 0, 0, NULL, NULL, GM_FIELD_UNIX, "hostname address",
+     "name or address of the backend, every address of a name is tried in turn; or unix:/path of a socket, without a port"},
     {"port", GM_FIELD_PORT, AT(gm_backend_conf_t, port), "3000", 1, 65535, NULL, NULL, 0, NULL,
      "port of the backend"},
     {"tls", GM_FIELD_SECTION, AT(gm_backend_conf_t, tls), NULL, 0, 0, NULL, &backend_tls_section, 0, "https",
@@ -168,10 +168,10 @@ static const gm_field_t match_fields[] = {
 static const gm_section_t match_section = {"match", match_fields, sizeof(gm_match_conf_t), -1, -1, NOT_A_HOSTPORT};
 
 static const gm_field_t route_backend_fields[] = {
-    {"host", GM_FIELD_HOST, AT(gm_backend_conf_t, host), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
-     "hostname address", "name or address of the backend"},
+    {"host", GM_FIELD_HOST, AT(gm_backend_conf_t, host), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED | GM_FIELD_UNIX,
+     "hostname address", "name or address of the backend, or unix:/path of a socket"},
     {"port", GM_FIELD_PORT, AT(gm_backend_conf_t, port), NULL, 1, 65535, NULL, NULL, GM_FIELD_REQUIRED, NULL,
-     "port of the backend"},
+     "port of the backend; not beside a socket"},
     {"tls", GM_FIELD_SECTION, AT(gm_backend_conf_t, tls), NULL, 0, 0, NULL, &backend_tls_section, 0, "https",
      "speak TLS to the backend; tls: {} = with the system's authorities; absent = plain HTTP"},
     {0}};

@@ -33,6 +33,12 @@ static bool is_same_tls(const gm_backend_tls_conf_t *a, const gm_backend_tls_con
            is_same_text(a->key_file, b->key_file);
 }
 
+/* Names are the same in any case, paths are not. */
+static bool is_same_host(const char *a, const char *b)
+{
+    return gm_text_unix_path(a) != NULL ? strcmp(a, b) == 0 : strcasecmp(a, b) == 0;
+}
+
 static size_t find_or_add_cluster(gm_snapshot_t *self, const char *name, const gm_backend_conf_t *backend)
 {
     const gm_backend_tls_conf_t *tls = backend->tls.present ? &backend->tls : NULL;
@@ -41,7 +47,7 @@ static size_t find_or_add_cluster(gm_snapshot_t *self, const char *name, const g
 
     for (size_t i = 0; i != self->clusters.size; ++i) {
         cluster = &self->clusters.items[i];
-        if (cluster->port == backend->port && strcasecmp(cluster->host, backend->host) == 0 &&
+        if (cluster->port == backend->port && is_same_host(cluster->host, backend->host) &&
             is_same_tls(cluster->tls, tls))
             return i;
     }

@@ -77,6 +77,20 @@ static bool leads_back(const char *backend, const char *listen_host)
     return strcasecmp(backend, listen_host) == 0;
 }
 
+/* A backend behind a unix socket has no port, and no name that a certificate could be for. */
+static void check_socket(const validation_t *v, gm_backend_conf_t *backend)
+{
+    if (backend->host == NULL || gm_text_unix_path(backend->host) == NULL)
+        return;
+    if (gm_config_find_origin(v->config, &backend->port) != NULL && !is_bad(v, &backend->port) &&
+        !is_bad(v, &backend->host))
+        complain(v, &backend->port, NULL, "port: a unix socket has none; remove the line");
+    if (backend->tls.present && backend->tls.server_name == NULL && !is_bad(v, &backend->tls.server_name))
+        complain(v, &backend->tls.present, NULL,
+                 "tls: on a unix socket it needs server_name: the host that the certificate is for");
+    backend->port = 0;
+}
+
 /* A proxy that is its own backend sends the first request round and round until no socket is left. */
 static void check_loop(const validation_t *v, const gm_backend_conf_t *backend, const gm_place_t *otherwise)
 {
@@ -85,8 +99,8 @@ static void check_loop(const validation_t *v, const gm_backend_conf_t *backend, 
     char address[300];
     gm_error_t err = {0};
 
-    if (backend->host == NULL || is_bad(v, &backend->host) || is_bad(v, &backend->port) ||
-        is_bad(v, &proxy->listen_port) || is_bad(v, &proxy->listen_host))
+    if (backend->host == NULL || gm_text_unix_path(backend->host) != NULL || is_bad(v, &backend->host) ||
+        is_bad(v, &backend->port) || is_bad(v, &proxy->listen_port) || is_bad(v, &proxy->listen_host))
         return;
     if (backend->port != proxy->listen_port &&
         !(proxy->tls.present && backend->port == proxy->tls.listen_port))
@@ -293,6 +307,7 @@ static void check_routes(validation_t *v)
         }
         check_host(v, route);
         check_path(v, route);
+        check_socket(v, &route->backend);
         check_loop(v, &route->backend, &route->place);
     }
     for (size_t i = 0; i != v->bad_routes.size; ++i)
@@ -324,6 +339,7 @@ void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagn
         config->proxy.backend.present = true;
     gm_config_validate_tls(config, checks, diagnostics);
     check_engine(&v);
+    check_socket(&v, &config->proxy.backend);
     if (config->proxy.backend.present)
         check_loop(&v, &config->proxy.backend, NULL);
     check_routes(&v);

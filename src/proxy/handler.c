@@ -52,7 +52,7 @@ static void forward(gm_request_t *request)
     h2o_req_t *req = request->req;
 
     if (req->authority.len == 0) { /* HTTP/1.0 without Host: the backend gets its own name */
-        const char *authority = gm_cluster_authority(request->cluster);
+        const char *authority = gm_cluster_host_field(request->cluster);
         req->authority = h2o_iovec_init(authority, strlen(authority));
     }
     if (gm_log_is_on(GM_LOG_INFO))

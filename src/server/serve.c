@@ -138,8 +138,8 @@ static void log_start(const gm_snapshot_t *snapshot)
     for (size_t i = 0; i != route_count - (conf->backend.present ? 1 : 0); ++i)
         log_route(&routes[i], &clusters[routes[i].cluster]);
     if (conf->backend.present)
-        gm_log(GM_LOG_INFO, "Forwarding all %straffic to: http://%s", route_count > 1 ? "other " : "",
-               clusters[0].authority);
+        gm_log(GM_LOG_INFO, "Forwarding all %straffic to: %s%s", route_count > 1 ? "other " : "",
+               gm_text_unix_path(clusters[0].host) != NULL ? "" : "http://", clusters[0].authority);
 }
 
 int gm_serve_proxy(gm_snapshot_t *snapshot, const char *file, bool from_command_line)

@@ -14,6 +14,9 @@
 #include <strings.h>
 
 #include <arpa/inet.h>
+#include <sys/un.h>
+
+#include "base/text.h"
 
 struct gm_cluster {
     /* immutable */
@@ -50,12 +53,26 @@ static gm_address_t address_v6(const struct in6_addr *host, uint16_t port)
     return address;
 }
 
+static gm_address_t address_unix(const char *path)
+{
+    gm_address_t address = {.length = sizeof(struct sockaddr_un)};
+    struct sockaddr_un *un = (void *)&address.bytes;
+
+    un->sun_family = AF_UNIX;
+    strncpy(un->sun_path, path, sizeof(un->sun_path) - 1); /* longer ones never come here */
+    return address;
+}
+
 /* @return how many addresses need no look-up */
 static size_t known_addresses(const gm_cluster_t *self, gm_address_t *items)
 {
     struct in_addr v4;
     struct in6_addr v6;
 
+    if (gm_text_unix_path(self->host) != NULL) {
+        items[0] = address_unix(gm_text_unix_path(self->host));
+        return 1;
+    }
     if (inet_pton(AF_INET, self->host, &v4) == 1) {
         items[0] = address_v4(&v4, self->port);
         return 1;
@@ -117,6 +134,11 @@ const char *gm_cluster_name(const gm_cluster_t *self)
 const char *gm_cluster_authority(const gm_cluster_t *self)
 {
     return self->authority;
+}
+
+const char *gm_cluster_host_field(const gm_cluster_t *self)
+{
+    return gm_text_unix_path(self->host) != NULL ? "localhost" : self->authority;
 }
 
 const char *gm_cluster_host(const gm_cluster_t *self)

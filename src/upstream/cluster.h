@@ -26,8 +26,8 @@ typedef struct gm_addresses {
 } gm_addresses_t;
 
 /**
- * Numeric hosts and "localhost" (both families, RFC 6761) have their addresses at once; other names get them
- * from a resolver. The texts are copied.
+ * Numeric hosts, "unix:/path" and "localhost" (both families, RFC 6761) have their addresses at once; other
+ * names get them from a resolver. The texts are copied.
  * @return with one reference, the caller's
  */
 GM_MUST_USE gm_cluster_t *gm_cluster_create(const char *name, const char *host, uint16_t port,
@@ -36,7 +36,8 @@ gm_cluster_t *gm_cluster_retain(gm_cluster_t *self);
 void gm_cluster_release(gm_cluster_t *self);
 
 const char *gm_cluster_name(const gm_cluster_t *self);
-const char *gm_cluster_authority(const gm_cluster_t *self); /* "host:port" as configured */
+const char *gm_cluster_authority(const gm_cluster_t *self);  /* "host:port" as configured */
+const char *gm_cluster_host_field(const gm_cluster_t *self); /* for a request that came without Host */
 const char *gm_cluster_host(const gm_cluster_t *self);
 uint16_t gm_cluster_port(const gm_cluster_t *self);
 

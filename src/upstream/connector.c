@@ -65,6 +65,11 @@ static void describe(gm_connector_t *self, const char *words)
     char host[NI_MAXHOST] = "?", hostport[NI_MAXHOST + 8];
     struct sockaddr *address = (void *)&self->result.address.bytes; /* the library wants it writable */
 
+    if (address->sa_family == AF_UNIX) {
+        snprintf(self->result.detail, sizeof(self->result.detail), "%.80s: %.40s",
+                 gm_cluster_authority(self->cluster), words);
+        return;
+    }
     if (h2o_socket_getnumerichost(address, self->result.address.length, host) == SIZE_MAX)
         strcpy(host, "?");
     gm_text_format_hostport(hostport, sizeof(hostport), host, gm_cluster_port(self->cluster));

@@ -11,7 +11,7 @@ from gomesh_wire import ProtocolError, Wire, http_message
 
 class Origin:
     """
-    Listens on host, and gives each connection (a Wire) to handler(wire) in a thread of its own. Counts the
+    Listens on host, or on unix:/path, and gives each connection (a Wire) to handler(wire) in a thread of its own. Counts the
     connections, and the requests that answering() reads. A handler that fails fails the test, unless the
     connection broke under it.
     """
@@ -19,7 +19,8 @@ class Origin:
     def __init__(self, handler, host="127.0.0.1", port=None):
         self.handler = handler
         self.host = host
-        self.port = port or free_port()
+        self.path = host[5:] if host.startswith("unix:") else None
+        self.port = None if self.path else port or free_port()
         self.changed = threading.Condition()
         self.connections = 0
         self.requests = []
@@ -30,12 +31,12 @@ class Origin:
 
     def start(self):
         """(Re)opens the port."""
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        family = socket.AF_UNIX if self.path else socket.AF_INET6 if ":" in self.host else socket.AF_INET
         self.listener = socket.socket(family, socket.SOCK_STREAM)
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             self.listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        self.listener.bind((self.host, self.port))
+        self.listener.bind(self.path or (self.host, self.port))
         self.listener.listen(512)
         self.stopped = False
         self.acceptor = threading.Thread(target=self.accept, args=(self.listener,), daemon=True)

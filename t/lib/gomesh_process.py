@@ -194,11 +194,11 @@ def write_file(name, content):
 
 
 def proxy_config(listen_port, backend=None, timeout=None, limits=None, routes=None, **settings):
-    """The usual configuration; backend is a port on 127.0.0.1 or (host, port); settings go below proxy."""
+    """The usual configuration; backend is a port on 127.0.0.1, (host, port), or (unix:/path, None); settings go below proxy."""
     proxy = {"listen_port": listen_port, "engine": ENGINE}
     if backend is not None:
         host, port = backend if isinstance(backend, tuple) else ("127.0.0.1", backend)
-        proxy["backend"] = {"host": host, "port": port}
+        proxy["backend"] = {"host": host, "port": port} if port else host
     proxy.update(settings)
     if timeout:
         proxy["timeout"] = timeout

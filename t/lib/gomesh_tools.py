@@ -12,6 +12,7 @@ from gomesh_tap import Skip, deadline, is_, like, note, ok, temporary_folder
 # RFC 9209, section 2.3: the words that tell why, for each of GoMesh's names.
 PROXY_STATUS_WORDS = {
     "connect_refused": "connection_refused",
+    "connect_failed": "destination_ip_unroutable",
     "connect_timeout": "connection_timeout",
     "connection_reset": "connection_terminated|http_response_incomplete",
     "connection_terminated": "connection_terminated|http_response_incomplete",

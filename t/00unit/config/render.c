@@ -48,6 +48,7 @@ static void test_dump(void)
         "proxy: { backend: { host: b, port: 1 } }\nroutes:\n- { match: { host: \"*.x\" }, backend: \"c:2\" "
         "}\n"
         "- { name: \"- a: #\", match: { path: { exact: /h } }, backend: { host: \"::1\", port: 3 } }\n"));
+    ok(dump_is_stable("proxy: { backend: \"unix:/a\" }\nroutes: [{ backend: { host: \"unix:/b\" } }]"));
     ok(dump_is_stable("proxy: { trusted_proxies: [10.0.0.0/8, \"::1\"] }"));
     ok(dump_is_stable("routes: [{ backend: { host: c, port: 2 } }]\nlog: { level: debug, format: json }"));
 }

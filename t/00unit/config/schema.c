@@ -206,15 +206,19 @@ static void check_object(const gm_section_t *section, const gm_node_t *object)
     const gm_node_t *properties = value_of(object, "properties");
     const gm_field_t *instead = gm_fields_instead(section);
     const gm_node_t *either = value_of(object, "anyOf"); /* all that is required, or what may stand instead */
+    bool or_socket = section->host_offset >= 0;
     size_t named = 0;
 
-    expect((instead != NULL) == (either != NULL && either->items.size == 2), section, section->fields,
-           "choice");
+    expect((instead != NULL || or_socket) == (either != NULL && either->items.size == 2), section,
+           section->fields, "choice");
     if (instead != NULL && either != NULL)
         expect(lists(value_of(either->items.items[1], "required"), instead->name), section, instead,
                "instead");
+    if (or_socket && either != NULL)
+        expect(lists(value_of(either->items.items[1], "required"), "host"), section, section->fields,
+               "socket");
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
-        const gm_node_t *required = value_of(instead != NULL ? either->items.items[0] : object, "required");
+        const gm_node_t *required = value_of(either != NULL ? either->items.items[0] : object, "required");
         const gm_node_t *property = value_of(properties, field->name);
         if (field->flags & GM_FIELD_GUESSED)
             continue;

@@ -11,6 +11,22 @@ static uint32_t next_random(uint32_t below)
     return (seed >> 8) % below;
 }
 
+/* Paths are no names: their letters are what they are. */
+static void test_sockets(void)
+{
+    config_text_t text = config_text_load(
+        "proxy: { backend: \"unix:/run/a\" }\nroutes:\n"
+        "- { name: x, match: { path: { exact: /x } }, backend: { host: \"unix:/run/a\" } }\n"
+        "- { name: y, match: { path: { exact: /y } }, backend: { host: \"unix:/run/A\" } }\n");
+    size_t count = 0;
+    const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(text.snapshot, &count);
+
+    ok(count == 2 && clusters[0].port == 0 && clusters[1].port == 0);
+    ok(strcmp(clusters[0].authority, "unix:/run/a") == 0 &&
+       strcmp(clusters[1].authority, "unix:/run/A") == 0);
+    config_text_dispose(&text);
+}
+
 static void test_clusters(void)
 {
     config_text_t text = config_text_load(
@@ -129,6 +145,7 @@ static void test_precedence(void)
 int main(void)
 {
     subtest("clusters", test_clusters);
+    subtest("unix sockets", test_sockets);
     subtest("TLS", test_tls);
     subtest("places", test_places);
     subtest("precedence", test_precedence);

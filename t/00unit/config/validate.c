@@ -91,6 +91,47 @@ static bool is_circle(const char *listen_host, const char *backend)
 }
 
 /* One place has many names. */
+/* With a path of so many bytes. */
+static bool socket_is_taken(int length)
+{
+    config_text_t text;
+    gm_buffer_t yaml = {0};
+    bool is_taken;
+
+    gm_buffer_printf(&yaml, "proxy: { backend: \"unix:/%0*d\" }", length - 1, 0);
+    text = config_text_load(yaml.text);
+    is_taken = text.snapshot != NULL;
+    ok(is_taken || strstr(text.printed.text, "is too long, a socket's path has at most 107 bytes") != NULL);
+    config_text_dispose(&text);
+    gm_buffer_dispose(&yaml);
+    return is_taken;
+}
+
+static void test_sockets(void)
+{
+    ok(says("proxy: { backend: { host: \"unix:/run/a.sock\" } }", ""));
+    ok(says("proxy: { listen_port: 3000, backend: \"unix:/run/a.sock\" }", ""));
+    ok(says("routes: [{ backend: { host: \"unix:/run/a.sock\" } }]", ""));
+    ok(says("routes: [{ backend: \"unix:/run/${EMPTY}a.sock\" }]", ""));
+    ok(says("proxy: { backend: { host: \"unix:/run/a.sock\", port: 80 } }",
+            "1:53: error: port: a unix socket has none; remove the line\n"));
+    ok(says("routes: [{ backend: { port: 80, host: \"unix:/run/a.sock\" } }]",
+            "1:29: error: port: a unix socket has none; remove the line\n"));
+    ok(says("routes: [{ backend: { host: a } }]", "1:21: error: routes.backend: \"port\" is missing\n"));
+    ok(says("proxy: { backend: { host: \"unix:a.sock\" } }",
+            "1:27: error: host: \"unix:a.sock\" names no socket: its path begins with \"/\"\n"));
+    ok(says("proxy: { backend: \"unix:a.sock\" }",
+            "1:19: error: backend: \"unix:a.sock\" names no socket: its path begins with \"/\"\n"));
+    ok(says("proxy: { listen_host: \"unix:/a.sock\" }",
+            "1:23: error: listen_host: \"unix:/a.sock\" is not a host name or an address\n"));
+    ok(says(
+        "proxy: { backend: { host: \"unix:/a\", tls: {} } }",
+        "1:43: error: tls: on a unix socket it needs server_name: the host that the certificate is for\n"));
+    ok(says("proxy: { backend: { host: \"unix:/a\", tls: { server_name: a.x } } }", ""));
+    ok(socket_is_taken(107));
+    ok(!socket_is_taken(108));
+}
+
 static void test_circles(void)
 {
     static const char *const pairs[][2] = {
@@ -320,6 +361,7 @@ static void test_final_form(void)
 int main(void)
 {
     subtest("ports", test_ports);
+    subtest("unix sockets", test_sockets);
     subtest("circles", test_circles);
     subtest("TLS", test_tls);
     subtest("certificates", test_certificates);

@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include "picotest.h"
 
@@ -26,7 +27,8 @@ static void test_known(void)
     } cases[] = {{"127.0.0.1", 1, AF_INET},
                  {"::1", 1, AF_INET6},
                  {"localhost", 2, AF_INET},
-                 {"LOCALHOST", 2, AF_INET}};
+                 {"LOCALHOST", 2, AF_INET},
+                 {"unix:/run/app.sock", 1, AF_UNIX}};
 
     for (size_t i = 0; i != sizeof(cases) / sizeof(cases[0]); ++i) {
         gm_cluster_t *cluster = gm_cluster_create("c", cases[i].host, 3000, "h:3000");
@@ -37,6 +39,21 @@ static void test_known(void)
         ok(gm_cluster_version(cluster) == addresses.version && addresses.version != 0);
         gm_cluster_release(cluster);
     }
+}
+
+static void test_socket(void)
+{
+    gm_cluster_t *cluster = gm_cluster_create("c", "unix:/run/app.sock", 0, "unix:/run/app.sock");
+    gm_cluster_t *other = gm_cluster_create("c", "a.x", 80, "a.x:80");
+    gm_addresses_t addresses;
+
+    gm_cluster_get_addresses(cluster, &addresses);
+    ok(strcmp(((struct sockaddr_un *)&addresses.items[0].bytes)->sun_path, "/run/app.sock") == 0);
+    ok(addresses.items[0].length == sizeof(struct sockaddr_un));
+    ok(strcmp(gm_cluster_host_field(cluster), "localhost") == 0);
+    ok(strcmp(gm_cluster_host_field(other), "a.x:80") == 0);
+    gm_cluster_release(cluster);
+    gm_cluster_release(other);
 }
 
 static void test_published(void)
@@ -86,6 +103,7 @@ static void test_too_many(void)
 int main(void)
 {
     subtest("known at once", test_known);
+    subtest("a unix socket", test_socket);
     subtest("published", test_published);
     subtest("too many", test_too_many);
     return done_testing();

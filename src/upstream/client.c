@@ -261,6 +261,8 @@ static void on_read(h2o_socket_t *sock, const char *err)
         on_end(self, err);
         return;
     }
+    self->may_have_more =
+        self->state != GM_CLIENT_HEAD || self->want != before || before >= GM_TRANSPORT_HIGH_WATER;
     if (self->state == GM_CLIENT_HEAD)
         on_head_bytes(self, self->want != before);
     else if (self->state == GM_CLIENT_BODY)
@@ -281,6 +283,7 @@ void gm_client_begin(gm_client_t *self, const gm_client_events_t *events, void *
     self->is_head_request = is_head;
     self->response_ms = response_ms;
     self->has_sent_all = self->has_write_failed = self->has_broken_off = self->was_silent = false;
+    self->may_have_more = false;
     self->seen = 0;
     self->interim_count = 0;
     ++self->exchanges;
@@ -333,11 +336,17 @@ void gm_client_half_close(gm_client_t *self)
         shutdown(h2o_socket_get_fd(self->sock), SHUT_WR);
 }
 
+/* Bytes behind the answer's end may lie in the kernel still, if a read ended just there. */
+static bool is_quiet(const gm_client_t *self)
+{
+    return !self->may_have_more || self->sock->ssl != NULL || !gm_client_is_stale(self);
+}
+
 bool gm_client_is_reusable(const gm_client_t *self)
 {
     return self->state == GM_CLIENT_DONE && self->keeps_alive && self->has_sent_all &&
            !self->has_write_failed && !self->has_broken_off && self->is_reading && self->framing.ready == 0 &&
-           self->sock->input->size == 0 && !gm_client_is_writing(self);
+           self->sock->input->size == 0 && !gm_client_is_writing(self) && is_quiet(self);
 }
 
 static void on_idle_too_long(gm_watch_t *watch)

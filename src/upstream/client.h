@@ -58,7 +58,7 @@ struct gm_client {
     uint64_t response_ms, acked;
     unsigned exchanges, interim_count, keep_alive_s;
     bool is_tunnel, is_head_request, keeps_alive, is_reading, has_sent_all, has_write_failed, has_broken_off,
-        was_silent;
+        was_silent, may_have_more;
     size_t seen, want;
     gm_framing_t framing;
 };

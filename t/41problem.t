@@ -37,7 +37,9 @@ UNPROVOKED = {"internal": "nothing known does"}
 class Told:
     """What is to be told of one failure."""
 
-    def __init__(self, status, error, sentence, cause, next_step, retryable=False, is_public=False, is_read=True):
+    def __init__(
+        self, status, error, sentence, cause, next_step, retryable=False, is_public=False, is_read=True
+    ):
         self.status, self.error, self.sentence = status, error, sentence
         self.cause, self.next_step = cause, next_step
         self.retryable = retryable
@@ -482,24 +484,28 @@ def check_answer(name, told, stage, response, known, as_json):
     is_(json.loads(response.text), problem, "%s: the JSON" % stage)
 
 
+def told_of(told, view):
+    """What a client on this machine is told, in order."""
+    known = {"backend": view.backend, "cause": told.cause, "try": told.next_step}
+    return {key: text.replace("{backend}", view.backend or "") for key, text in known.items() if text}
+
+
 def row(name):
     told, provoke, _ours_only = PROVOKED[name]
-    for details in ("auto", "none", "all"):
-        settings = {} if details == "auto" else {"error_details": details}
-        if details == "all" and name != "connect_refused":
-            continue  # one will do: it is the same as auto for this machine
-        view = provoke(settings)
-        known = {"backend": view.backend, "cause": told.cause, "try": told.next_step}
-        known = {key: text.replace("{backend}", view.backend or "") for key, text in known.items() if text}
-        line = view.log_line(name, known.get("cause"))
-        if details == "none":
-            known = {}
-        for as_json in (False, True):
-            stage = "error_details: %s, %s" % (details, "JSON" if as_json else "text")
-            response = view.ask([JSON] if as_json else [])
-            check_answer(name, told, stage, response, known, as_json and told.is_read)
-        found = view.proxy.wait_line("^" + re.escape(line) + "$", seconds=5)
-        ok(found, "the log: " + line)
+    view = provoke({})
+    known = told_of(told, view)
+    check_answer(name, told, "text", view.ask([]), known, False)
+    check_answer(name, told, "JSON", view.ask([JSON]), known, told.is_read)
+    if told.is_read:
+        public = {"cause": known["cause"]} if told.is_public else {}
+        for_another = [("X-Forwarded-For", "192.0.2.1")]
+        check_answer(name, told, "text for another machine", view.ask(for_another), public, False)
+        check_answer(name, told, "JSON for another machine", view.ask(for_another + [JSON]), public, True)
+    line = view.log_line(name, known.get("cause"))
+    ok(view.proxy.wait_line("^" + re.escape(line) + "$", seconds=5), "the log: " + line)
+    view = provoke({"error_details": "none"})
+    check_answer(name, told, "text without details", view.ask([]), {}, False)
+    check_answer(name, told, "JSON without details", view.ask([JSON]), {}, told.is_read)
 
 
 # --- rows that no answer tells of ---------------------------------------------------------------------------

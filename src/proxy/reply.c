@@ -56,8 +56,10 @@ static gm_problem_t describe(const gm_request_t *request, gm_failure_t failure, 
     if (is_told_all ||
         (details != GM_ERROR_DETAILS_NONE && gm_failure_row(failure)->cause == GM_FAILURE_CAUSE_ALL))
         problem.cause = detail;
-    if (is_told_all && request->cluster != NULL)
+    if (is_told_all && request->cluster != NULL) {
         problem.backend = gm_cluster_authority(request->cluster);
+        problem.is_tls = request->context->proxy->tls[request->route->cluster] != NULL;
+    }
     return problem;
 }
 

@@ -56,22 +56,24 @@ static void append_host(gm_buffer_t *out, const char *backend)
 }
 
 /* For curl. Not the path of the request: that is the client's, and people paste this into a shell. */
-static void append_url(gm_buffer_t *out, const char *backend)
+static void append_url(gm_buffer_t *out, const gm_problem_t *self)
 {
-    if (is_unix(backend))
-        gm_buffer_printf(out, "--unix-socket %s http://localhost/health", backend + 5);
+    const char *scheme = self->is_tls ? "https" : "http";
+
+    if (is_unix(self->backend))
+        gm_buffer_printf(out, "--unix-socket %s %s://localhost/health", self->backend + 5, scheme);
     else
-        gm_buffer_printf(out, "http://%s/health", backend);
+        gm_buffer_printf(out, "%s://%s/health", scheme, self->backend);
 }
 
-static void append_name(gm_buffer_t *out, const char *name, const char *backend)
+static void append_name(gm_buffer_t *out, const char *name, const gm_problem_t *self)
 {
     if (*name == 'u')
-        append_url(out, backend);
+        append_url(out, self);
     else if (*name == 'h')
-        append_host(out, backend);
+        append_host(out, self->backend);
     else
-        gm_buffer_append_text(out, backend);
+        gm_buffer_append_text(out, self->backend);
 }
 
 /* @return whether there is one */
@@ -83,7 +85,7 @@ static bool make_next_step(const gm_problem_t *self, gm_buffer_t *out)
         return false;
     while ((name = strchr(rest, '{')) != NULL) {
         gm_buffer_append(out, rest, (size_t)(name - rest));
-        append_name(out, name + 1, self->backend);
+        append_name(out, name + 1, self);
         rest = strchr(name, '}') + 1;
     }
     gm_buffer_append_text(out, rest);

@@ -9,6 +9,7 @@
 typedef struct gm_problem {
     gm_failure_t failure;
     const char *backend; /* "host:port" or "unix:/path" */
+    bool is_tls;         /* the backend speaks TLS */
     const char *cause;   /* what exactly was wrong; the first 256 bytes are used */
     bool has_next_step;  /* left out all the same where it names a backend and there is none */
 } gm_problem_t;

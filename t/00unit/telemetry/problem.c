@@ -112,6 +112,14 @@ static void test_next_step(void)
     ok(suggests(GM_FAILURE_RESPONSE_TIMEOUT, "a:1",
                 "curl http://a:1/health, or a longer proxy.timeout.write_timeout"));
     ok(suggests(GM_FAILURE_RESPONSE_TIMEOUT, NULL, NULL));
+    ok(writes(gm_problem_write_text,
+              &(gm_problem_t){.failure = GM_FAILURE_CONNECTION_RESET,
+                              .backend = "a:443",
+                              .is_tls = true,
+                              .has_next_step = true},
+              "connection_reset: the backend reset the connection\n"
+              "backend: a:443\n"
+              "try: curl -v https://a:443/health\n"));
     ok(suggests(GM_FAILURE_NO_ROUTE, NULL, "a route for it, or proxy.backend for all other requests"));
 }
 

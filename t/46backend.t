@@ -184,7 +184,7 @@ def echoes():
             ("PUT", "/echo", "a=b", "HTTP/1.1", size, hashlib.sha256(body).hexdigest()),
             "%d bytes" % size,
         )
-        ok({"name": "X-Odd", "value": 'a"\\b'} in answer["headers"], "the fields as sent")
+        ok({"name": "x-odd", "value": 'a"\\b'} in answer["headers"], "the fields, names in lower case")
 
 
 def drops():

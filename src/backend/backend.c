@@ -6,6 +6,7 @@
 
 #include "backend/alarm.h"
 #include "backend/page.h"
+#include "backend/upload.h"
 #include "base/buffer.h"
 
 typedef struct gm_backend {
@@ -69,18 +70,37 @@ static void say_received(const gm_backend_t *self, const h2o_req_t *req)
     gm_buffer_dispose(&line);
 }
 
-static int on_request(h2o_handler_t *handler, h2o_req_t *req)
+static void serve(void *data, h2o_req_t *req, const gm_stream_t *body)
 {
-    gm_backend_t *self = (gm_backend_t *)handler;
+    gm_backend_t *self = data;
     h2o_iovec_t path = gm_page_path(req);
     gm_page_call_t call = {.req = req, .answer_delay_ms = self->options.answer_delay_ms};
     size_t prefix_length;
 
+    if (body != NULL && body->has_failed) {
+        req->http1_is_persistent = 0;
+        gm_page_reply(req, gm_failure_row(body->failure)->status, "text/plain", body->why, strlen(body->why));
+        return;
+    }
     say_received(self, req);
-    call.alarms = h2o_context_get_handler_context(req->conn->ctx, handler);
+    call.alarms = h2o_context_get_handler_context(req->conn->ctx, &self->super);
     call.page = find_page(path, &prefix_length);
     call.argument = h2o_strdup(&req->pool, path.base + prefix_length, path.len - prefix_length).base;
     call.page->serve(&call);
+}
+
+static int on_request(h2o_handler_t *handler, h2o_req_t *req)
+{
+    gm_downstream_t *downstream = gm_downstream_of(req);
+
+    if (downstream->is_refused) {
+        const gm_failure_row_t *row = gm_failure_row(downstream->refusal);
+        gm_page_reply(req, row->status, "text/plain", downstream->why, strlen(downstream->why));
+    } else if (downstream->body != NULL) {
+        gm_upload_collect(req, downstream->body, serve, handler);
+    } else {
+        serve(handler, req, NULL);
+    }
     return 0;
 }
 

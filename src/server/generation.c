@@ -11,7 +11,7 @@
 
 /* the watch of front/connection ends what is too slow; the library's own timeout would cut steady uploads */
 #define LIBRARY_REQUEST_TIMEOUT_MS (24 * 60 * 60 * 1000)
-#define BACKEND_MAX_BODY_BYTES ((size_t)1 << 32)
+#define BACKEND_MAX_HEAD_BYTES ((size_t)64 * 1024)
 #define DAY_MS ((uint64_t)24 * 60 * 60 * 1000)
 
 #ifdef __LP64__
@@ -20,6 +20,12 @@ _Static_assert(sizeof(h2o_req_t) == 608 && sizeof(h2o_context_t) == 864 && sizeo
                    sizeof(h2o_timeout_t) == 48 && sizeof(h2o_socket_t) == 96,
                "this is not libh2o-evloop 2.2.5 as Debian 12 has it");
 #endif
+
+/* What a worker of the test backend has. */
+typedef struct backend_context {
+    h2o_context_t super;
+    gm_watches_t *watches; /* owned */
+} backend_context_t;
 
 static void init_globalconf(h2o_globalconf_t *globalconf)
 {
@@ -112,13 +118,15 @@ gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err)
 gm_generation_t *gm_generation_create_backend(const gm_backend_options_t *options)
 {
     gm_generation_t *self = gm_alloc(sizeof(*self));
+    h2o_hostconf_t *hostconf;
     h2o_pathconf_t *pathconf;
 
     init_globalconf(&self->globalconf);
-    self->globalconf.max_request_entity_size = BACKEND_MAX_BODY_BYTES;
-    pathconf = h2o_config_register_path(register_host(&self->globalconf, NULL), "/", 0);
+    hostconf = register_host(&self->globalconf, NULL);
+    pathconf = h2o_config_register_path(hostconf, "/", 0);
     pathconf->error_log.emit_request_errors = 0;
     gm_backend_register(pathconf, options);
+    drop_filters(hostconf);
     return self;
 }
 
@@ -134,13 +142,14 @@ void gm_generation_destroy(gm_generation_t *self)
 
 h2o_context_t *gm_generation_create_context(gm_generation_t *self, h2o_loop_t *loop)
 {
-    h2o_context_t *context;
+    backend_context_t *context;
 
     if (self->proxy != NULL)
         return &gm_proxy_context_create(self->proxy, loop, &self->globalconf)->super;
     context = gm_alloc(sizeof(*context));
-    h2o_context_init(context, loop, &self->globalconf);
-    return context;
+    h2o_context_init(&context->super, loop, &self->globalconf);
+    context->watches = gm_watches_create(DAY_MS);
+    return &context->super;
 }
 
 void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context)
@@ -151,6 +160,7 @@ void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context
         gm_proxy_context_destroy(H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context));
         return;
     }
+    gm_watches_destroy(((backend_context_t *)context)->watches);
     queue = context->queue;
     h2o_context_dispose(context);
     free(queue); /* h2o_context_dispose closes the queue and forgets the memory */
@@ -181,26 +191,46 @@ static gm_front_t *create_own_front(gm_generation_t *self, h2o_context_t *contex
     return gm_front_create(&options);
 }
 
+static gm_front_t *create_backend_front(h2o_context_t *context, atomic_size_t *open)
+{
+    const gm_http1_options_t options = {
+        .context = context,
+        .watches = ((backend_context_t *)context)->watches,
+        .limits = {.max_bytes = BACKEND_MAX_HEAD_BYTES,
+                   .max_field_bytes = BACKEND_MAX_HEAD_BYTES,
+                   .max_target_bytes = BACKEND_MAX_HEAD_BYTES,
+                   .max_fields = GM_HEAD_MAX_FIELDS},
+        .read_ms = DAY_MS,
+        .write_ms = DAY_MS,
+        .idle_ms = DAY_MS,
+        .open = open,
+    };
+
+    return gm_front_create(&options);
+}
+
 gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *context, atomic_size_t *open)
 {
-    gm_connection_timeouts_t timeouts = {DAY_MS, DAY_MS, DAY_MS, 0}; /* the test backend's */
+    gm_connection_timeouts_t timeouts;
     const gm_timeout_conf_t *conf;
 
-    if (self->proxy != NULL) {
-        if (gm_proxy_is_ours(self->proxy))
-            return create_own_front(self, context, open);
-        conf = &gm_snapshot_config(self->proxy->snapshot)->proxy.timeout;
-        timeouts = (gm_connection_timeouts_t){.read_ms = conf->read_timeout_ms,
-                                              .write_ms = conf->write_timeout_ms,
-                                              .idle_ms = conf->idle_timeout_ms,
-                                              .request_ms = conf->request_timeout_ms};
-    }
+    if (self->proxy == NULL)
+        return create_backend_front(context, open);
+    if (gm_proxy_is_ours(self->proxy))
+        return create_own_front(self, context, open);
+    conf = &gm_snapshot_config(self->proxy->snapshot)->proxy.timeout;
+    timeouts = (gm_connection_timeouts_t){.read_ms = conf->read_timeout_ms,
+                                          .write_ms = conf->write_timeout_ms,
+                                          .idle_ms = conf->idle_timeout_ms,
+                                          .request_ms = conf->request_timeout_ms};
     return gm_front_create_library(context, &timeouts, open);
 }
 
 gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *context)
 {
-    if (self->proxy == NULL || !gm_proxy_is_ours(self->proxy))
+    if (self->proxy == NULL)
+        return ((backend_context_t *)context)->watches;
+    if (!gm_proxy_is_ours(self->proxy))
         return NULL;
     return H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)->watches;
 }

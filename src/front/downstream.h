@@ -10,13 +10,14 @@ typedef struct gm_downstream {
     bool has_empty_body; /* "Content-Length: 0" */
     bool is_refused;     /* the head was not acceptable: answer with `refusal`, and do nothing else */
     gm_failure_t refusal;
-    const char *why;           /* static */
-    bool is_cut;               /* the proxy itself ends the connection, at its own end */
-    bool accepts_trailers;     /* TE: trailers */
-    bool is_trusted;           /* what it says about its own client is kept: proxy.trusted_proxies */
-    gm_span_t upgrade;         /* of Upgrade, if Connection names it */
-    gm_span_t client_cert; /* who the client is by its certificate, for X-Forwarded-Client-Cert; NULL = unknown */
-    gm_span_t peer;            /* the client's address as text */
+    const char *why;       /* static */
+    bool is_cut;           /* the proxy itself ends the connection, at its own end */
+    bool accepts_trailers; /* TE: trailers */
+    bool is_trusted;       /* what it says about its own client is kept: proxy.trusted_proxies */
+    gm_span_t upgrade;     /* of Upgrade, if Connection names it */
+    gm_span_t
+        client_cert; /* who the client is by its certificate, for X-Forwarded-Client-Cert; NULL = unknown */
+    gm_span_t peer;  /* the client's address as text */
     gm_head_field_t *trailers; /* set by the handler before the last piece of the answer; not copied */
     size_t trailer_count;
     /**

@@ -373,6 +373,17 @@ def trusted_proxies():
         is_(origin.requests[-1].all("x-forwarded-for"), [wanted], "a request from " + address)
 
 
+@acts("proxy.dns.refresh")
+def dns_refresh():
+    first, hosts = named("first"), Hosts(users="127.0.0.1")
+    other = Origin(named("second").handler, host="127.0.0.2", port=first.port)
+    # the default, 30s, would never come to the other address within this test
+    proxy = Proxy(("users.test", first.port), wrapper=hosts.wrapper, dns={"refresh": "100ms"})
+    is_(once(proxy.port).text, "first", "the name's first address")
+    hosts.set(users=other.host)
+    wait_until(lambda: once(proxy.port).text == "second", "the name's other address")
+
+
 @acts("proxy.limits.max_connections")
 def max_connections():
     origin = named("x")

@@ -74,6 +74,10 @@ typedef struct gm_upstream_conf {
     uint64_t idle_timeout_ms, max_idle_per_endpoint;
 } gm_upstream_conf_t;
 
+typedef struct gm_dns_conf {
+    uint64_t refresh_ms;
+} gm_dns_conf_t;
+
 typedef enum gm_engine { GM_ENGINE_GOMESH, GM_ENGINE_H2O } gm_engine_t;
 
 typedef enum gm_error_details {
@@ -93,6 +97,7 @@ typedef struct gm_proxy_conf {
     gm_timeout_conf_t timeout;
     gm_tls_conf_t tls;
     gm_upstream_conf_t upstream;
+    gm_dns_conf_t dns;
     gm_limits_conf_t limits;
 } gm_proxy_conf_t;
 

@@ -125,6 +125,12 @@ static const gm_field_t upstream_fields[] = {
 static const gm_section_t upstream_section = {"proxy.upstream", upstream_fields, sizeof(gm_upstream_conf_t), -1, -1,
     NOT_A_HOSTPORT};
 
+static const gm_field_t dns_fields[] = {
+    {"refresh", GM_FIELD_DURATION, AT(gm_dns_conf_t, refresh_ms), "30s", 100, DAY_MS, NULL, NULL, 0, "ttl interval",
+     "backends' names are looked up again that often; where that fails, the last addresses stay in use"},
+    {0}};
+static const gm_section_t dns_section = {"proxy.dns", dns_fields, sizeof(gm_dns_conf_t), -1, -1, NOT_A_HOSTPORT};
+
 static const gm_field_t proxy_fields[] = {
     {"listen_host", GM_FIELD_HOST, AT(gm_proxy_conf_t, listen_host), "", 0, 0, NULL, NULL, 0, "host",
      "address to listen on; empty = all, IPv4 and IPv6"},
@@ -146,6 +152,8 @@ static const gm_field_t proxy_fields[] = {
      "an HTTPS listener; absent = off"},
     {"upstream", GM_FIELD_SECTION, AT(gm_proxy_conf_t, upstream), NULL, 0, 0, NULL, &upstream_section, 0, NULL,
      "connections to backends"},
+    {"dns", GM_FIELD_SECTION, AT(gm_proxy_conf_t, dns), NULL, 0, 0, NULL, &dns_section, 0, "resolver",
+     "how backends are found"},
     {"limits", GM_FIELD_SECTION, AT(gm_proxy_conf_t, limits), NULL, 0, 0, NULL, &limits_section, 0, NULL,
      "what clients may ask for"},
     {"listen", GM_FIELD_LISTEN, 0, NULL, 0, 0, NULL, NULL, GM_FIELD_GUESSED, NULL, "listen_host and listen_port"},

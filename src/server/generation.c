@@ -12,6 +12,7 @@
 /* the watch of front/connection ends what is too slow; the library's own timeout would cut steady uploads */
 #define LIBRARY_REQUEST_TIMEOUT_MS (24 * 60 * 60 * 1000)
 #define BACKEND_MAX_HEAD_BYTES ((size_t)64 * 1024)
+#define RETRY_MS 1000 /* for names that cannot be resolved */
 #define DAY_MS ((uint64_t)24 * 60 * 60 * 1000)
 
 #ifdef __LP64__
@@ -88,6 +89,7 @@ gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err)
     size_t cluster_count;
     const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(snapshot, &cluster_count);
     gm_path_plan_t *plan;
+    gm_resolver_options_t resolver = {0};
 
     init_globalconf(&self->globalconf);
     /* the library's limit is off by one for chunks; proxy/handler looks at what it let through */
@@ -111,7 +113,9 @@ gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err)
     for (size_t i = 0; i != cluster_count; ++i)
         self->proxy->forwarders[i] =
             gm_forward_h2o_register(&self->globalconf.hosts[0]->fallback_path, &clusters[i], &conf->timeout);
-    self->resolver = gm_resolver_create(self->proxy->clusters, self->proxy->cluster_count);
+    resolver.refresh_ms = conf->dns.refresh_ms;
+    resolver.retry_ms = resolver.refresh_ms < RETRY_MS ? resolver.refresh_ms : RETRY_MS;
+    self->resolver = gm_resolver_create(self->proxy->clusters, self->proxy->cluster_count, &resolver);
     return self;
 }
 

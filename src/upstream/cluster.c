@@ -168,33 +168,51 @@ void gm_cluster_get_addresses(gm_cluster_t *self, gm_addresses_t *addresses)
     pthread_mutex_unlock(&self->lock);
 }
 
+static bool has_address(const gm_addresses_t *now, const gm_address_t *address)
+{
+    for (size_t i = 0; i != now->count; ++i)
+        if (address->length == now->items[i].length &&
+            memcmp(&address->bytes, &now->items[i].bytes, address->length) == 0)
+            return true;
+    return false;
+}
+
 static bool is_same(const gm_addresses_t *now, const gm_address_t *items, size_t count)
 {
-    if (now->version == 0 || now->failed || now->count != count)
+    if (now->version == 0 || now->count != count)
         return false;
     for (size_t i = 0; i != count; ++i)
-        if (items[i].length != now->items[i].length ||
-            memcmp(&items[i].bytes, &now->items[i].bytes, items[i].length) != 0)
+        if (!has_address(now, &items[i]))
             return false;
     return true;
+}
+
+bool gm_cluster_has_failed(gm_cluster_t *self)
+{
+    bool failed;
+
+    pthread_mutex_lock(&self->lock);
+    failed = self->addresses.failed;
+    pthread_mutex_unlock(&self->lock);
+    return failed;
 }
 
 bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count)
 {
     gm_addresses_t *now = &self->addresses;
-    bool changed;
+    bool is_new, changed;
 
     if (count > GM_CLUSTER_MAX_ADDRESSES)
         count = GM_CLUSTER_MAX_ADDRESSES;
     pthread_mutex_lock(&self->lock);
-    changed = count == 0 ? !now->failed : !is_same(now, items, count);
+    is_new = count != 0 && !is_same(now, items, count);
+    changed = is_new || now->failed != (count == 0);
     now->failed = count == 0;
-    if (changed && count != 0) {
+    if (is_new) {
         memcpy(now->items, items, count * sizeof(*items));
         now->count = count;
-    }
-    if (changed)
         ++now->version;
+    }
     atomic_store_explicit(&self->version, now->version, memory_order_release);
     pthread_mutex_unlock(&self->lock);
     return changed;

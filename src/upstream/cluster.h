@@ -19,7 +19,7 @@ typedef struct gm_address {
 
 /** What a name resolved to; equal versions mean equal lists. */
 typedef struct gm_addresses {
-    uint32_t version; /* 0 = the name was never resolved */
+    uint32_t version; /* 0 = there never were any */
     bool failed;      /* the last look-up failed; older addresses are kept */
     size_t count;
     gm_address_t items[GM_CLUSTER_MAX_ADDRESSES];
@@ -44,15 +44,18 @@ uint16_t gm_cluster_port(const gm_cluster_t *self);
 /** Whether a resolver has to be asked. */
 bool gm_cluster_needs_resolver(const gm_cluster_t *self);
 
-/** The version of the current list, without a lock; changes also when a look-up begins or ends to fail. Any
- * thread. */
+/** The version of the current list, without a lock; a look-up that fails does not change it. Any thread. */
 uint32_t gm_cluster_version(const gm_cluster_t *self);
 
 /** Copies the current list. Any thread. */
 void gm_cluster_get_addresses(gm_cluster_t *self, gm_addresses_t *addresses);
 
+/** Whether the last look-up failed. Any thread. */
+bool gm_cluster_has_failed(gm_cluster_t *self);
+
 /**
- * Publishes the result of a look-up: addresses, or none = it failed. Resolver's thread.
+ * Publishes the result of a look-up: addresses, or none = it failed. The same addresses in another order, as
+ * name servers like to give them, are no news. Resolver's thread.
  * @return whether anything changed
  */
 bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count);

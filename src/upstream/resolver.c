@@ -13,15 +13,20 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/clock.h"
+#include "base/text.h"
 #include "base/vector.h"
 #include "telemetry/log.h"
 
-#define REFRESH_S 30
-#define RETRY_S 1
+typedef struct gm_resolver_entry {
+    gm_cluster_t *cluster; /* shared */
+    uint64_t next_ms;      /* when to look it up again */
+} gm_resolver_entry_t;
 
 struct gm_resolver {
-    atomic_uint references;             /* the owner's and the thread's */
-    GM_VECTOR(gm_cluster_t *) clusters; /* immutable */
+    atomic_uint references; /* the owner's and the thread's */
+    gm_resolver_options_t options;
+    GM_VECTOR(gm_resolver_entry_t) entries; /* the thread's */
     pthread_mutex_t lock;
     pthread_cond_t wake;
     bool stopping; /* under lock */
@@ -31,9 +36,9 @@ static void release(gm_resolver_t *self)
 {
     if (atomic_fetch_sub(&self->references, 1) != 1)
         return;
-    for (size_t i = 0; i != self->clusters.size; ++i)
-        gm_cluster_release(self->clusters.items[i]);
-    gm_vector_dispose(&self->clusters);
+    for (size_t i = 0; i != self->entries.size; ++i)
+        gm_cluster_release(self->entries.items[i].cluster);
+    gm_vector_dispose(&self->entries);
     pthread_cond_destroy(&self->wake);
     pthread_mutex_destroy(&self->lock);
     free(self);
@@ -51,35 +56,49 @@ static size_t copy_addresses(const struct addrinfo *list, gm_address_t *items)
     return count;
 }
 
-/* @return whether the name is known */
-static bool look_up(gm_cluster_t *cluster)
+static size_t ask_system(void *data, const char *host, uint16_t port, gm_address_t *items, const char **why)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV},
                     *list = NULL;
-    gm_address_t items[GM_CLUSTER_MAX_ADDRESSES];
     char service[8];
-    size_t count = 0;
+    size_t count;
     int error;
 
-    snprintf(service, sizeof(service), "%u", gm_cluster_port(cluster));
-    if ((error = getaddrinfo(gm_cluster_host(cluster), service, &hints, &list)) == 0) {
-        count = copy_addresses(list, items);
-        freeaddrinfo(list);
+    (void)data;
+    snprintf(service, sizeof(service), "%u", port);
+    if ((error = getaddrinfo(host, service, &hints, &list)) != 0) {
+        *why = gai_strerror(error);
+        return 0;
     }
-    if (gm_cluster_set_addresses(cluster, items, count) && error != 0)
-        gm_log(GM_LOG_WARN, "%s cannot be resolved: %s; trying again every second", gm_cluster_host(cluster),
-               gai_strerror(error));
-    return error == 0;
+    count = copy_addresses(list, items);
+    freeaddrinfo(list);
+    return count;
+}
+
+static void look_up(gm_resolver_t *self, gm_resolver_entry_t *entry)
+{
+    const gm_resolver_options_t *options = &self->options;
+    const char *host = gm_cluster_host(entry->cluster), *why = "it has no address";
+    gm_address_t items[GM_CLUSTER_MAX_ADDRESSES];
+    size_t count = options->look_up(options->data, host, gm_cluster_port(entry->cluster), items, &why);
+    bool had_failed = gm_cluster_has_failed(entry->cluster);
+    char retry[32];
+
+    gm_cluster_set_addresses(entry->cluster, items, count);
+    if (count == 0 && !had_failed)
+        gm_log(GM_LOG_WARN, "%s cannot be resolved: %s; trying again every %s", host, why,
+               gm_text_format_duration(retry, sizeof(retry), options->retry_ms));
+    else if (count != 0 && had_failed)
+        gm_log(GM_LOG_INFO, "%s can be resolved again", host);
+    entry->next_ms = gm_clock_monotonic_ms() + (count != 0 ? options->refresh_ms : options->retry_ms);
 }
 
 /* @return whether to go on */
-static bool wait_for(gm_resolver_t *self, int seconds)
+static bool wait_until(gm_resolver_t *self, uint64_t ms)
 {
-    struct timespec until;
+    struct timespec until = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
     bool stopping;
 
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += seconds;
     pthread_mutex_lock(&self->lock);
     while (!self->stopping && pthread_cond_timedwait(&self->wake, &self->lock, &until) != ETIMEDOUT)
         ;
@@ -91,29 +110,49 @@ static bool wait_for(gm_resolver_t *self, int seconds)
 static void *run(void *data)
 {
     gm_resolver_t *self = data;
-    bool all_known;
+    uint64_t next_ms;
 
     do {
-        all_known = true;
-        for (size_t i = 0; i != self->clusters.size; ++i)
-            all_known = look_up(self->clusters.items[i]) && all_known;
-    } while (wait_for(self, all_known ? REFRESH_S : RETRY_S));
+        next_ms = UINT64_MAX;
+        for (size_t i = 0; i != self->entries.size; ++i) {
+            gm_resolver_entry_t *entry = &self->entries.items[i];
+            if (entry->next_ms <= gm_clock_monotonic_ms())
+                look_up(self, entry);
+            if (entry->next_ms < next_ms)
+                next_ms = entry->next_ms;
+        }
+    } while (wait_until(self, next_ms));
     release(self);
     return NULL;
 }
 
-gm_resolver_t *gm_resolver_create(gm_cluster_t *const *clusters, size_t count)
+/* By a clock that nobody sets. */
+static void init_wake(gm_resolver_t *self)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&self->lock, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&self->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+gm_resolver_t *gm_resolver_create(gm_cluster_t *const *clusters, size_t count,
+                                  const gm_resolver_options_t *options)
 {
     gm_resolver_t *self = gm_alloc(sizeof(*self));
     pthread_t thread;
 
     atomic_init(&self->references, 1);
-    pthread_mutex_init(&self->lock, NULL);
-    pthread_cond_init(&self->wake, NULL);
+    self->options = *options;
+    if (self->options.look_up == NULL)
+        self->options.look_up = ask_system;
+    init_wake(self);
     for (size_t i = 0; i != count; ++i)
         if (gm_cluster_needs_resolver(clusters[i]))
-            *gm_vector_push(&self->clusters) = gm_cluster_retain(clusters[i]);
-    if (self->clusters.size == 0)
+            gm_vector_push(&self->entries)->cluster = gm_cluster_retain(clusters[i]);
+    if (self->entries.size == 0)
         return self;
     atomic_fetch_add(&self->references, 1);
     if (pthread_create(&thread, NULL, run, self) != 0) {

@@ -7,11 +7,27 @@
 typedef struct gm_resolver gm_resolver_t;
 
 /**
- * Starts a thread that looks up the clusters that need it: at once, again every 30 s, and every second while
- * a name cannot be resolved. Without such clusters there is no thread.
+ * Looks a name up, for as long as it takes.
+ * @param items  room for GM_CLUSTER_MAX_ADDRESSES
+ * @return how many there are; 0 = none, and *why says why, static
+ */
+typedef size_t (*gm_look_up_t)(void *data, const char *host, uint16_t port, gm_address_t *items,
+                               const char **why);
+
+typedef struct gm_resolver_options {
+    uint64_t refresh_ms;  /* from one good answer to the next question */
+    uint64_t retry_ms;    /* the same from a failure on */
+    gm_look_up_t look_up; /* NULL = as the system does */
+    void *data;           /* borrowed; outlives the thread, for which nobody waits */
+} gm_resolver_options_t;
+
+/**
+ * Starts a thread that looks up the clusters that need it, each at once and then again and again. A failure
+ * leaves the addresses as they are. Without such clusters there is no thread.
  * @param clusters  retained as long as needed
  */
-GM_MUST_USE gm_resolver_t *gm_resolver_create(gm_cluster_t *const *clusters, size_t count);
+GM_MUST_USE gm_resolver_t *gm_resolver_create(gm_cluster_t *const *clusters, size_t count,
+                                              const gm_resolver_options_t *options);
 
 /** Tells the thread to end and does not wait: a look-up that hangs must not hold up the exit. Accepts NULL.
  */

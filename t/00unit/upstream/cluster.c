@@ -60,6 +60,7 @@ static void test_published(void)
 {
     gm_cluster_t *cluster = gm_cluster_create("users", "users.internal", 5000, "users.internal:5000");
     const gm_address_t list[] = {address_of(0x0a000001), address_of(0x0a000002)};
+    const gm_address_t turned[] = {list[1], list[0]};
     gm_addresses_t addresses;
     uint32_t version;
 
@@ -74,12 +75,16 @@ static void test_published(void)
     ok(gm_cluster_set_addresses(cluster, list, 2));
     version = gm_cluster_version(cluster);
     ok(!gm_cluster_set_addresses(cluster, list, 2) && gm_cluster_version(cluster) == version);
-    ok(gm_cluster_set_addresses(cluster, NULL, 0) && gm_cluster_version(cluster) != version);
+    ok(!gm_cluster_set_addresses(cluster, turned, 2) && gm_cluster_version(cluster) == version);
+    ok(gm_cluster_set_addresses(cluster, NULL, 0) && gm_cluster_has_failed(cluster));
     gm_cluster_get_addresses(cluster, &addresses);
     ok(addresses.failed && addresses.count == 2); /* the last good answer is kept */
+    ok(gm_cluster_version(cluster) == version);   /* and so are connections to it */
+    ok(gm_cluster_set_addresses(cluster, list, 2) && !gm_cluster_has_failed(cluster));
+    ok(gm_cluster_version(cluster) == version);
     ok(gm_cluster_set_addresses(cluster, list, 1));
     gm_cluster_get_addresses(cluster, &addresses);
-    ok(!addresses.failed && addresses.count == 1);
+    ok(!addresses.failed && addresses.count == 1 && addresses.version != version);
     ok(gm_cluster_retain(cluster) == cluster);
     gm_cluster_release(cluster);
     gm_cluster_release(cluster);

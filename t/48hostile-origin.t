@@ -470,8 +470,8 @@ def early_answer(pair):
 def dropped_fields():
     answer = (
         OK + b"Connection: X-One, x-two,,\tContent-Length, Date\r\nX-One: 1\r\nX-TWO: 2\r\n"
-        b"Connection: X-Three\r\nX-Three: 3\r\nKeep-Alive: timeout=5\r\nProxy-Connection: close\r\nUpgrade: h2c\r\nTE: trailers\r\n"
-        b"Trailer: X\r\nX-Kept: 4\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n" + LENGTH + b"\r\nhello"
+        b"Connection: X-Three\r\nX-Three: 3\r\nKeep-Alive: timeout=5\r\nProxy-Connection: close\r\nUpgrade: h2c\r\n"
+        b"TE: trailers\r\nTrailer: X\r\nX-Kept: 4\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n" + LENGTH + b"\r\nhello"
     )
     proxy = Proxy(Scripted([answer]).port)
     client = Client(proxy.port)

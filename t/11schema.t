@@ -160,6 +160,7 @@ VALUES = {
         "'' 5 true a example.com 10.0.0.0/33 10.0.0.0/ 10.0.0/8 '::/129' {} {a:·b} [a] [null] [[]] [''] [10.0.0.1,·a]",
     ),
     "log: { level: %s }\n": ("debug info warn error 'info' '${GM_UNSET:-info}'", "INFO inf 5 true '' null [info]"),
+    "proxy: { normalize_path: %s }\n": ("strict off 'off' '${GM_UNSET:-off}'", "on false Off '' null [off]"),
     "log: { format: %s }\n": ("auto text json", "xml 1 false null"),
     "proxy: { listen_host: %s }\n": (HOSTS[0] + " '' 0.0.0.0 '::'", HOSTS[1]),
     "proxy: { backend: { host: %s } }\n": (HOSTS[0], HOSTS[1] + " ''"),

@@ -373,6 +373,14 @@ def trusted_proxies():
         is_(origin.requests[-1].all("x-forwarded-for"), [wanted], "a request from " + address)
 
 
+@acts("proxy.normalize_path")
+def normalize_path():
+    origin = named("x")
+    proxy = Proxy(origin.port, normalize_path="off")
+    is_(once(proxy.port, target="/a/../%62").text, "x", "a request")
+    is_(origin.requests[-1].target, "/a/../%62", "its path is not touched")
+
+
 @acts("proxy.dns.refresh")
 def dns_refresh():
     first, hosts = named("first"), Hosts(users="127.0.0.1")

@@ -300,6 +300,26 @@ def paths():
     is_(len(origin.requests), served, "none of them reached the origin")
 
 
+def paths_as_they_are():
+    origin, elsewhere = Origin(answering(plain)), Origin(answering(plain))
+    admin = {"match": {"path": {"prefix": "/admin"}}, "backend": {"host": "127.0.0.1", "port": elsewhere.port}}
+    proxy = Proxy(origin.port, normalize_path="off", routes=[admin])
+    for sent, _wanted in PATHS:
+        response = once(proxy.port, target=sent)
+        is_((response.status, response.text), (200, "GET " + sent), "%s arrives as it is" % sent)
+    served = len(origin.requests)
+    for sent in ("/admin/x", "/a/../admin", "/%61dmin?q=%7e", "/./admin/%2e%2e/admin", "/a/%2E%2e/admin"):
+        is_(once(proxy.port, target=sent).text, "GET " + sent, "%s as well" % sent)
+        is_(elsewhere.requests[-1].target, sent, "and takes the route of its canonical form")
+    response = once(proxy.port, target="http://gomesh.test/a/../b?c", host="gomesh.test")
+    is_(response.text, "GET /a/../b?c", "so does the path of an absolute-form target")
+    served += 1
+    for sent in BAD_PATHS:
+        check_failure(once(proxy.port, target=sent), 400, "bad_request")
+    is_(len(origin.requests), served, "what has no canonical form is refused all the same")
+    ok(proxy.find(r"Forwarding: GET /a/\./b/\.\./c → "), "the log tells what is forwarded")
+
+
 def targets():
     origin, proxy = pair()
     client = Client(proxy.port)
@@ -344,6 +364,7 @@ subtest("what trusted proxies say", trusted_proxies)
 subtest("hop-by-hop fields and underscore twins of requests", hop_by_hop_requests)
 subtest("response headers", response_headers)
 subtest("paths", paths)
+subtest("paths as they are", paths_as_they_are)
 subtest("request targets", targets)
 subtest("heads that are not HTTP", malformed_heads)
 done()

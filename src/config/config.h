@@ -80,6 +80,8 @@ typedef struct gm_dns_conf {
 
 typedef enum gm_engine { GM_ENGINE_GOMESH, GM_ENGINE_H2O } gm_engine_t;
 
+typedef enum gm_normalize_path { GM_NORMALIZE_PATH_STRICT, GM_NORMALIZE_PATH_OFF } gm_normalize_path_t;
+
 typedef enum gm_error_details {
     GM_ERROR_DETAILS_AUTO, /* clients on this machine */
     GM_ERROR_DETAILS_ALL,
@@ -93,6 +95,7 @@ typedef struct gm_proxy_conf {
     gm_texts_t trusted_proxies; /* addresses and networks */
     uint64_t engine;            /* gm_engine_t */
     uint64_t workers;           /* GM_WORKERS_AUTO or the number of event loops */
+    uint64_t normalize_path;    /* gm_normalize_path_t */
     uint64_t error_details;     /* gm_error_details_t */
     gm_timeout_conf_t timeout;
     gm_tls_conf_t tls;

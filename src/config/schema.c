@@ -15,6 +15,7 @@ static const char *const tls_versions[] = {"1.2", "1.3", NULL};
 static const char *const engines[] = {"gomesh", "h2o", NULL};
 static const char *const client_auths[] = {"auto", "optional", "require", NULL};
 static const char *const booleans[] = {"false", "true", NULL};
+static const char *const normalize_path[] = {"strict", "off", NULL};
 static const char *const error_details[] = {"auto", "all", "none", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
@@ -144,6 +145,8 @@ static const gm_field_t proxy_fields[] = {
      "gomesh = our own data path; h2o = libh2o's, which holds whole requests in memory"},
     {"workers", GM_FIELD_AUTO, AT(gm_proxy_conf_t, workers), "auto", 1, 256, NULL, NULL, 0, NULL,
      "event loops; auto = processors this process may use"},
+    {"normalize_path", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, normalize_path), "strict", 0, 0, normalize_path, NULL, 0, NULL,
+     "strict = the backend gets the canonical path that routes look at; off = the path as the client wrote it"},
     {"error_details", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, error_details), "auto", 0, 0, error_details, NULL, 0, NULL,
      "who is told a failure's backend, cause and next step: auto = clients on this machine; all; none"},
     {"timeout", GM_FIELD_SECTION, AT(gm_proxy_conf_t, timeout), NULL, 0, 0, NULL, &timeout_section, 0, "timeouts",

@@ -68,12 +68,13 @@ static int take_absolute_form(h2o_req_t *req, gm_refusal_t *refusal)
     return 0;
 }
 
-static int take_path(h2o_req_t *req, gm_route_key_t *key, gm_refusal_t *refusal)
+static int take_path(h2o_req_t *req, bool keeps_path, gm_route_key_t *key, gm_refusal_t *refusal)
 {
     const char *why = NULL, *mark;
     size_t query, length;
     char *canonical;
 
+    key->path = req->path.base;
     if (gm_path_is_canonical(req->path.base, req->path.len)) {
         mark = memchr(req->path.base, '?', req->path.len);
         query = mark != NULL ? (size_t)(mark - req->path.base) : req->path.len;
@@ -81,9 +82,10 @@ static int take_path(h2o_req_t *req, gm_route_key_t *key, gm_refusal_t *refusal)
         canonical = h2o_mem_alloc_pool(&req->pool, req->path.len);
         if ((length = gm_path_canonicalize(req->path.base, req->path.len, canonical, &query, &why)) == 0)
             return refuse(refusal, GM_FAILURE_BAD_REQUEST, why);
-        req->path = h2o_iovec_init(canonical, length);
+        key->path = canonical;
+        if (!keeps_path)
+            req->path = h2o_iovec_init(canonical, length);
     }
-    key->path = req->path.base;
     key->path_length = query;
     return 0;
 }
@@ -133,7 +135,7 @@ int gm_admission_check(h2o_req_t *req, const gm_admission_rules_t *rules, gm_rou
     }
     if (host_is_missing && req->version >= 0x101)
         return refuse(refusal, GM_FAILURE_BAD_REQUEST, "no Host"); /* RFC 9112, 3.2 */
-    if (take_path(req, key, refusal) != 0)
+    if (take_path(req, rules->keeps_path, key, refusal) != 0)
         return -1;
     if (host_is_missing) {
         key->host = "";

@@ -7,6 +7,7 @@
 
 typedef struct gm_admission_rules {
     bool needs_host; /* some route looks at the host */
+    bool keeps_path; /* proxy.normalize_path: off: the canonical path is for routing only */
     uint64_t max_body_bytes;
 } gm_admission_rules_t;
 
@@ -18,8 +19,8 @@ typedef struct gm_refusal {
 
 /**
  * Brings method, host and target into one form: absolute targets are taken apart (RFC 9112, 3.2.2), the path
- * becomes canonical, a missing Host of HTTP/1.0 is filled in by the caller. Changes req->path and
- * req->authority.
+ * becomes canonical unless it is to be kept, a missing Host of HTTP/1.0 is filled in by the caller. Changes
+ * req->path and req->authority.
  * @param key  filled; points into the request's pool
  * @return 0, or -1 with *refusal filled
  */

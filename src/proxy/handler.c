@@ -84,8 +84,10 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
     gm_handler_t *self = (void *)super;
     gm_request_t *request = gm_request_open(req);
     gm_proxy_t *proxy = request->context->proxy;
-    const gm_admission_rules_t rules = {
-        proxy->has_hosts, gm_proxy_max_body(&gm_snapshot_config(proxy->snapshot)->proxy.limits)};
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(proxy->snapshot)->proxy;
+    const gm_admission_rules_t rules = {.needs_host = proxy->has_hosts,
+                                        .keeps_path = conf->normalize_path == GM_NORMALIZE_PATH_OFF,
+                                        .max_body_bytes = gm_proxy_max_body(&conf->limits)};
     gm_route_key_t key;
     gm_refusal_t refusal;
 

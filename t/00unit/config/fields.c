@@ -103,6 +103,21 @@ static void test_text_lists(void)
         "client\n"));
 }
 
+static void test_choices(void)
+{
+    config_text_t text = config_text_load("proxy: { normalize_path: off }"), other = config_text_load("");
+
+    ok(gm_snapshot_config(text.snapshot)->proxy.normalize_path == GM_NORMALIZE_PATH_OFF);
+    ok(gm_snapshot_config(other.snapshot)->proxy.normalize_path == GM_NORMALIZE_PATH_STRICT);
+    config_text_dispose(&text);
+    config_text_dispose(&other);
+    ok(says("proxy: { normalize_path: on }",
+            "1:26: error: normalize_path: \"on\" is not one of strict, off\n"));
+    ok(says("proxy: { normalize_path: strickt }",
+            "1:26: error: normalize_path: \"strickt\" is not one of strict, "
+            "off; did you mean \"strict\"?\n"));
+}
+
 static void test_wrong_shapes(void)
 {
     ok(says("[]", "1:1: error: expected keys such as \"proxy:\", found a list\n"));
@@ -268,6 +283,7 @@ int main(void)
     subtest("values", test_values);
     subtest("wrong values", test_wrong_values);
     subtest("lists of texts", test_text_lists);
+    subtest("choices", test_choices);
     subtest("wrong shapes", test_wrong_shapes);
     subtest("unknown keys", test_unknown_keys);
     subtest("guesses", test_guesses);

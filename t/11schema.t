@@ -173,9 +173,9 @@ VALUES = {
     "routes: [{ backend: { host: %s, port: 1 } }]\n": (HOSTS[0], HOSTS[1] + " ''"),
     "proxy: { backend: %s }\n": (
         "null {} unix:/run/a.sock {host:·a} {port:·81} {host:·'unix:/a'} '${GM_UNSET:-unix:/a}' {host:·'${GM_UNSET:-unix:/a}'}",
-        "'' 5 true [] unix:a unix: {host:·'unix:a'} {host:·'unix:/a',·port:·1}",
+        "'' 5 true [] unix:a 'unix:' {host:·'unix:a'} {host:·'unix:/a',·port:·1}",
     ),
-    "routes: [{ backend: %s }]\n": ("{host:·a,·port:·1} unix:/a {host:·'unix:/a'}", "{host:·'unix:/a',·port:·1} {host:·unix} "null ~ '' {} [] 5 {host:·a} {port:·1}"),
+    "routes: [{ backend: %s }]\n": ("{host:·a,·port:·1} unix:/a {host:·'unix:/a'}", "{host:·'unix:/a',·port:·1} {host:·unix} null ~ '' {} [] 5 {host:·a} {port:·1}"),
     "routes: %s\n": ("null ~ []", "{} 5 yes [null] [5] [a] [[]] [{}] [{backend:·null}] [{name:·a}]"),
     "routes: [{ match: %s, backend: { host: b, port: 1 } }]\n": ("null {} {path:·null} {host:·a}", "5 [] '' {a:·1}"),
     "proxy: %s\n": ("null ~ {}", "5 [] a '' true"),

@@ -201,6 +201,27 @@ def slow_but_steady():
         ok(False, "slow but steady: the test backend's /stream (%r)" % problem)
 
 
+def early_head():
+    """A backend that begins to answer, and goes on when the upload is complete, is not silent meanwhile."""
+
+    def handler(wire):
+        while b"\r\n\r\n" not in wire.buffer:
+            wire.fill()
+        wire.send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n")
+        while b"the end" not in wire.buffer:
+            if not wire.fill():
+                return
+        wire.send("done")
+
+    proxy = Proxy(Origin(handler).port, timeout={"write_timeout": duration(300)})
+    client = Client(proxy.port)
+    pieces = [b"x" * 10] * 12 + [b"the end"]
+    client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % sum(map(len, pieces)))
+    for piece in trickle(pieces, 80):
+        client.send(piece)
+    is_(client.read_response().body, b"done", "an upload that takes longer than write_timeout")
+
+
 def slow_reader():
     size = 64 * MIB
 
@@ -234,6 +255,8 @@ def slow_reader():
 
 
 subtest("write_timeout: a silent origin", silent_origin)
+if ENGINE != "h2o":
+    subtest("write_timeout: an early head", early_head)
 subtest("connect_timeout", connecting_takes_too_long)
 subtest("request_timeout", total_timeout)
 subtest("read_timeout: a client too slow", client_too_slow)

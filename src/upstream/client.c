@@ -301,7 +301,9 @@ static void on_written(h2o_socket_t *sock, const char *err)
         self->keeps_alive = false;
         return;
     }
-    if (self->has_sent_all && self->state == GM_CLIENT_HEAD)
+    if (self->state == GM_CLIENT_BODY)
+        gm_watch_renew(&self->watch); /* it answers early, and waits for the rest of the request */
+    else if (self->has_sent_all && self->state == GM_CLIENT_HEAD)
         watch_answer(self);
     else if (self->state == GM_CLIENT_HEAD)
         gm_watch_stop(&self->watch); /* it is the request's turn */

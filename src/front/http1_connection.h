@@ -50,7 +50,7 @@ typedef struct gm_http1_connection {
     gm_stream_t body;
     gm_downstream_t downstream;
     h2o_ostream_t last; /* the pipeline's last ostream */
-    char *client_cert; /* owned; NULL = it showed none */
+    char *client_cert;  /* owned; NULL = it showed none */
     char size_line[20];
     char peer[46]; /* INET6_ADDRSTRLEN */
     uint8_t peer_length;

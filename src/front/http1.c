@@ -24,6 +24,7 @@
 
 static void on_read(h2o_socket_t *sock, const char *err);
 static void on_head_bytes(gm_http1_connection_t *self);
+static void on_half_close(gm_http1_connection_t *self);
 
 static gm_http1_connection_t *connection_of_body(gm_stream_t *body)
 {
@@ -39,6 +40,32 @@ static void set_reading(gm_http1_connection_t *self, bool on)
         h2o_socket_read_start(self->sock, on_read);
     else
         h2o_socket_read_stop(self->sock);
+}
+
+static bool is_reset(const gm_http1_connection_t *self)
+{
+    struct tcp_info info = {0};
+    socklen_t length = sizeof(info);
+
+    return getsockopt(h2o_socket_get_fd(self->sock), IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
+           info.tcpi_state == 7 /* TCP_CLOSE */;
+}
+
+static void on_unread_check(gm_watch_t *watch)
+{
+    gm_http1_connection_t *self = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch);
+
+    if (is_reset(self))
+        gm_http1_close(self);
+    else
+        gm_watch_start(self->front->options.watches, watch, LEAVE_CHECK_MS, on_unread_check);
+}
+
+/* Enough has piled up. While nothing is read, a client that resets its connection shows only if asked for. */
+static void hold_back(gm_http1_connection_t *self)
+{
+    set_reading(self, false);
+    gm_watch_start(self->front->options.watches, &self->reading, LEAVE_CHECK_MS, on_unread_check);
 }
 
 static void renew(gm_http1_connection_t *self)
@@ -94,8 +121,10 @@ static void on_late_body(gm_watch_t *watch)
 
 static void watch_body(gm_http1_connection_t *self)
 {
-    if (self->is_tunnel)
-        return; /* both sides may be quiet there */
+    if (self->is_tunnel) {
+        gm_watch_stop(&self->reading); /* both sides may be quiet there */
+        return;
+    }
     gm_watch_start(self->front->options.watches, &self->reading, self->front->options.read_ms, on_late_body);
 }
 
@@ -146,10 +175,8 @@ static void on_body_bytes(gm_http1_connection_t *self)
         gm_watch_stop(&self->reading);
     else
         gm_watch_renew(&self->reading);
-    if (self->sock->input->size >= GM_TRANSPORT_HIGH_WATER) { /* the backend is slow, not the client */
-        set_reading(self, false);
-        gm_watch_stop(&self->reading);
-    }
+    if (!self->framing.has_ended && self->sock->input->size >= GM_TRANSPORT_HIGH_WATER)
+        hold_back(self); /* the backend is slow, not the client */
     if (self->body.on_change != NULL && (self->body.available != 0 || self->body.has_ended))
         self->body.on_change(&self->body);
 }
@@ -175,7 +202,7 @@ static void take_body(gm_stream_t *body, h2o_buffer_t **to)
     gm_framing_take(&self->framing);
     body->available = 0;
     if (!body->has_ended && !body->has_failed) {
-        if (!gm_watch_is_running(&self->reading))
+        if (!self->is_reading || !gm_watch_is_running(&self->reading))
             watch_body(self);
         set_reading(self, true);
     }
@@ -316,14 +343,22 @@ static void begin_request(gm_http1_connection_t *self)
         .send_interim = gm_http1_send_interim};
 }
 
+/* Of requests that wait for the answer to this one. */
+static bool has_enough(const gm_http1_connection_t *self)
+{
+    return self->framing.has_ended && self->sock->input->size - self->framing.ready >= PIPELINE_MAX;
+}
+
 static void serve(gm_http1_connection_t *self)
 {
     const gm_http1_options_t *options = &self->front->options;
 
     if (self->front->is_draining || (options->max_requests != 0 && self->requests >= options->max_requests))
         self->req.http1_is_persistent = 0;
-    if (self->framing.has_ended && self->sock->input->size >= PIPELINE_MAX)
-        set_reading(self, false);
+    if (self->is_half_closed)
+        on_half_close(self);
+    else if (has_enough(self))
+        hold_back(self);
     h2o_process_request(&self->req);
 }
 
@@ -349,7 +384,10 @@ static void accept_head(gm_http1_connection_t *self, const gm_head_t *head)
             self->downstream.body = NULL;
         }
     }
-    serve(self);
+    if (self->is_half_closed && !self->framing.has_ended)
+        gm_http1_close(self); /* it never will */
+    else
+        serve(self);
 }
 
 static void on_late_head(gm_watch_t *watch)
@@ -374,6 +412,8 @@ static void on_head_bytes(gm_http1_connection_t *self)
     self->seen = input->size;
     if (ret > 0)
         accept_head(self, &head);
+    else if (self->is_half_closed)
+        gm_http1_close(self); /* nothing makes a request of it any more */
     else if (ret < 0)
         refuse(self, failure_of(head.refusal), head.why);
 }
@@ -431,7 +471,7 @@ void gm_http1_on_answered(gm_http1_connection_t *self)
     } else if (is_broken) {
         gm_transport_abort(self->sock);
         gm_http1_close(self);
-    } else if (self->is_half_closed || (self->is_tls && has_read_all && self->sock->input->size == 0)) {
+    } else if (self->is_half_closed || (has_read_all && self->sock->input->size == 0)) {
         gm_http1_close(self);
     } else {
         linger(self);
@@ -439,15 +479,6 @@ void gm_http1_on_answered(gm_http1_connection_t *self)
 }
 
 /* ---- a client that has sent its last byte */
-
-static bool is_reset(const gm_http1_connection_t *self)
-{
-    struct tcp_info info = {0};
-    socklen_t length = sizeof(info);
-
-    return getsockopt(h2o_socket_get_fd(self->sock), IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
-           info.tcpi_state == 7 /* TCP_CLOSE */;
-}
 
 static void on_leave_check(gm_watch_t *watch)
 {
@@ -503,8 +534,8 @@ static void on_read(h2o_socket_t *sock, const char *err)
         on_body_bytes(self);
     else if (self->state == GM_HTTP1_LINGER)
         gm_transport_clear(&sock->input);
-    else if (sock->input->size >= PIPELINE_MAX)
-        set_reading(self, false);
+    else if (has_enough(self))
+        hold_back(self);
 }
 
 /* ---- the beginning of a connection */

@@ -53,7 +53,8 @@ static void choose_framing(gm_http1_connection_t *self)
 
     self->has_no_body = req->res.status == 204 || req->res.status == 304 ||
                         h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
-    if (!self->framing.has_ended || self->front->is_draining || self->is_half_closed)
+    if (!self->framing.has_ended || self->front->is_draining ||
+        (self->is_half_closed && self->sock->input->size == self->framing.ready))
         req->http1_is_persistent = 0; /* also: answered before the request was complete */
     if (self->is_tunnel)
         req->http1_is_persistent = 0;

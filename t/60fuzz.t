@@ -4,7 +4,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 seconds=${GM_FUZZ_SECONDS:-3}
-names="text config route head chunked"
+names="text config route head chunked connection"
 build=${GM_FUZZ_BUILD:-$root/build/fuzz}
 
 if ! command -v clang >/dev/null; then
@@ -23,8 +23,10 @@ number=1
 for name in $names; do
     number=$((number + 1))
     mkdir "$scratch/$name"
+    set --
+    [ ! -f "$root/t/fuzz/$name.dict" ] || set -- "-dict=$root/t/fuzz/$name.dict"
     # new inputs go into the first folder; what they find is printed, so nothing is left in the tree
-    if "$build/t/fuzz-$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+    if "$build/t/fuzz-$name" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 "$@" \
         -artifact_prefix="$scratch/" "$scratch/$name" "$root/t/fuzz/corpus/$name" >"$scratch/$name.log" 2>&1; then
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$scratch/$name.log")
         echo "ok $number - $name, ${runs:-0} inputs"

@@ -1,0 +1,556 @@
+/*
+ * Fuzz target: whole connections. Clients and origins on both sides of the real engine, in one thread, do
+ * what the input says, while the time that the engine's watches see is the input's as well. Whatever they do:
+ * clients get answers, origins get requests that cannot be read in two ways, and when all have left nothing
+ * is left behind.
+ *
+ * The input is a script: actions behind tildes, one letter each and what belongs to it; see act(). An action
+ * whose letter follows a "-" happens at once with the one before it.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "config/load.h"
+#include "messages.h"
+#include "server/checks.h"
+#include "server/generation.h"
+#include "telemetry/log.h"
+
+#define MAX_ACTIONS 64
+#define MAX_CLIENTS 4
+#define MAX_ORIGINS 16
+#define MAX_BLOCKS 24
+#define MAX_TURNS 256
+#define QUIET_TURNS 3
+#define BLOCK_BYTES (64 * 1024)
+#define SMALL_BUFFER_BYTES (8 * 1024)
+#define MAX_FDS 128
+#define SWEEP_MS 500 /* as long as the watches may sleep */
+#define LAST_HEADER "x-forwarded-by: GoMesh-Proxy\r\n\r\n"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+uint64_t __wrap_gm_clock_coarse_ms(void);
+
+/* One end of a connection that the fuzzer holds. */
+typedef struct peer {
+    int fd; /* owned; -1 = closed */
+    bool is_stalled, has_half_closed;
+    bool saw_end, saw_reset;
+    gm_buffer_t sent, got;
+} peer_t;
+
+/* Made once, and used by all inputs. */
+static struct {
+    h2o_evloop_t *loop;
+    gm_generation_t *generation;
+    h2o_context_t *context;
+    gm_watches_t *watches;
+    atomic_size_t open;
+    int client_listener, origin_listener;
+    struct sockaddr_in client_address;
+    uint64_t now_ms;
+    struct pollfd fds[MAX_FDS]; /* those that are open before an input */
+} world;
+
+/* What belongs to one input. */
+typedef struct stage {
+    gm_front_t *front;
+    peer_t clients[MAX_CLIENTS], origins[MAX_ORIGINS];
+    size_t client_count, origin_count, client, origin;
+    unsigned blocks;
+    bool was_cut, has_waited;
+} stage_t;
+
+/* ---- the world */
+
+uint64_t __wrap_gm_clock_coarse_ms(void)
+{
+    return world.now_ms;
+}
+
+static void die(const char *what)
+{
+    fprintf(stderr, "connection: %s\n", what);
+    abort();
+}
+
+/* Not assert: a build with NDEBUG must find mistakes, too. */
+static void require(bool condition, const char *what)
+{
+    if (!condition)
+        die(what);
+}
+
+static int open_listener(struct sockaddr_in *address, int receive_bytes, bool listens)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    socklen_t length = sizeof(*address);
+
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    require(fd != -1 && bind(fd, (void *)address, length) == 0 &&
+                getsockname(fd, (void *)address, &length) == 0,
+            "a port can be had");
+    if (listens)
+        require(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes)) == 0 &&
+                    listen(fd, 64) == 0,
+                "a port can be listened at");
+    return fd;
+}
+
+static char *no_variable(const char *name)
+{
+    (void)name;
+    return NULL;
+}
+
+static gm_snapshot_t *load(unsigned origin_port, unsigned dead_port)
+{
+    static const gm_load_context_t context = {
+        {gm_check_credential, gm_check_path, gm_check_authorities, gm_check_has_names}, no_variable};
+    gm_diagnostics_t diagnostics = {0};
+    gm_snapshot_t *snapshot;
+    gm_buffer_t text = {0};
+
+    gm_buffer_printf(&text,
+                     "proxy:\n"
+                     "  workers: 1\n"
+                     "  backend: \"127.0.0.1:%u\"\n"
+                     "  trusted_proxies: [127.0.0.1]\n"
+                     "  timeout: { request_timeout: 90s }\n"
+                     "  limits: { max_request_body: 300KiB, max_requests_per_connection: 20 }\n"
+                     "routes:\n"
+                     "  - { match: { path: { prefix: /dead } }, backend: { host: 127.0.0.1, port: %u } }\n",
+                     origin_port, dead_port);
+    snapshot = gm_load_text("fuzz", text.text, text.length, &context, &diagnostics);
+    gm_buffer_dispose(&text);
+    if (snapshot == NULL)
+        gm_diagnostics_print(&diagnostics, &text);
+    require(snapshot != NULL, text.text);
+    gm_diagnostics_dispose(&diagnostics);
+    return snapshot;
+}
+
+static void look_at_fds(struct pollfd *fds)
+{
+    for (int i = 0; i != MAX_FDS; ++i)
+        fds[i] = (struct pollfd){.fd = i};
+    poll(fds, MAX_FDS, 0); /* POLLNVAL where nothing is open */
+}
+
+static void make_world(void)
+{
+    struct sockaddr_in origin, dead;
+    gm_error_t err = {0};
+    gm_snapshot_t *snapshot;
+
+    signal(SIGPIPE, SIG_IGN);
+    /* lines are made, so that their making is fuzzed, and thrown away */
+    gm_log_open(&(gm_log_options_t){
+        .fd = open("/dev/null", O_WRONLY | O_CLOEXEC), .json = true, .level = GM_LOG_INFO});
+    world.now_ms = 1000000;
+    world.client_listener = open_listener(&world.client_address, BLOCK_BYTES, true);
+    world.origin_listener = open_listener(&origin, SMALL_BUFFER_BYTES, true);
+    open_listener(&dead, 0, false); /* bound by us, so that nobody else listens there */
+    snapshot = load(ntohs(origin.sin_port), ntohs(dead.sin_port));
+    world.generation = gm_generation_create(snapshot, &err);
+    require(world.generation != NULL, "a generation can be made");
+    gm_snapshot_release(snapshot);
+    world.loop = h2o_evloop_create();
+    world.context = gm_generation_create_context(world.generation, world.loop);
+    world.watches = gm_generation_watches(world.generation, world.context);
+}
+
+/* ---- the peers */
+
+static peer_t *add_peer(peer_t *peers, size_t *count, int fd)
+{
+    peer_t *self = &peers[(*count)++];
+
+    *self = (peer_t){.fd = fd};
+    return self;
+}
+
+static void leave(peer_t *self, bool resets)
+{
+    struct linger at_once = {.l_onoff = 1, .l_linger = 0};
+
+    if (self->fd == -1)
+        return;
+    if (resets)
+        setsockopt(self->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    close(self->fd);
+    self->fd = -1;
+}
+
+static void half_close(peer_t *self)
+{
+    if (self->fd == -1)
+        return;
+    shutdown(self->fd, SHUT_WR);
+    self->has_half_closed = true;
+}
+
+static void say(peer_t *self, const void *bytes, size_t size)
+{
+    ssize_t sent;
+
+    if (self->fd == -1 || self->has_half_closed || size == 0)
+        return;
+    if ((sent = send(self->fd, bytes, size, MSG_NOSIGNAL | MSG_DONTWAIT)) > 0)
+        gm_buffer_append(&self->sent, bytes, (size_t)sent);
+}
+
+/* @return whether anything was there */
+static bool listen_to(peer_t *self)
+{
+    static char bytes[BLOCK_BYTES];
+    bool has_heard = false;
+    ssize_t got;
+
+    if (self->fd == -1 || self->is_stalled || self->saw_end || self->saw_reset)
+        return false;
+    while ((got = recv(self->fd, bytes, sizeof(bytes), MSG_DONTWAIT)) > 0) {
+        gm_buffer_append(&self->got, bytes, (size_t)got);
+        has_heard = true;
+        if ((size_t)got < sizeof(bytes))
+            return true;
+    }
+    self->saw_end = got == 0;
+    self->saw_reset = got == -1 && errno != EAGAIN;
+    return has_heard || self->saw_end || self->saw_reset;
+}
+
+static void add_client(stage_t *stage)
+{
+    int fd, accepted, size = SMALL_BUFFER_BYTES;
+
+    if (stage->client_count == MAX_CLIENTS)
+        return;
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    require(fd != -1 && connect(fd, (void *)&world.client_address, sizeof(world.client_address)) == 0,
+            "a client can connect");
+    accepted = accept4(world.client_listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    require(accepted != -1, "a client can be accepted");
+    setsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* so that it can be full */
+    setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+    stage->client = stage->client_count;
+    add_peer(stage->clients, &stage->client_count, fd);
+    atomic_fetch_add(&world.open, 1);
+    gm_front_accept(stage->front, h2o_evloop_socket_create(world.loop, accepted, 0), NULL);
+}
+
+static bool accept_origins(stage_t *stage)
+{
+    bool has_accepted = false;
+    int fd;
+
+    while ((fd = accept4(world.origin_listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC)) != -1) {
+        has_accepted = true;
+        if (stage->origin_count == MAX_ORIGINS) {
+            close(fd);
+            continue;
+        }
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
+        stage->origin = stage->origin_count;
+        add_peer(stage->origins, &stage->origin_count, fd);
+    }
+    return has_accepted;
+}
+
+/* ---- time */
+
+/* @return whether anything came out of it */
+static bool turn(stage_t *stage, int32_t wait_ms)
+{
+    bool moves;
+
+    h2o_evloop_run(world.loop, wait_ms);
+    gm_watches_sweep(world.watches);
+    moves = accept_origins(stage);
+    for (size_t i = 0; i != stage->client_count; ++i)
+        moves = listen_to(&stage->clients[i]) || moves;
+    for (size_t i = 0; i != stage->origin_count; ++i)
+        moves = listen_to(&stage->origins[i]) || moves;
+    return moves;
+}
+
+static void settle(stage_t *stage)
+{
+    for (unsigned turns = 0, quiet = 0; quiet != QUIET_TURNS && turns != MAX_TURNS; ++turns)
+        quiet = turn(stage, 0) ? 0 : quiet + 1;
+}
+
+static void pass(stage_t *stage, uint64_t ms)
+{
+    world.now_ms += ms;
+    settle(stage);
+}
+
+/* What fails at once is told a few real milliseconds later. */
+static void wait_really(stage_t *stage)
+{
+    if (stage->has_waited)
+        return;
+    stage->has_waited = true;
+    for (int i = 0; i != 4; ++i)
+        turn(stage, 2);
+}
+
+/* ---- the script */
+
+static void say_block(stage_t *stage, peer_t *peer)
+{
+    static char block[BLOCK_BYTES];
+
+    if (block[0] == '\0')
+        memset(block, 'b', sizeof(block));
+    if (stage->blocks++ < MAX_BLOCKS)
+        say(peer, block, sizeof(block));
+}
+
+static void act_for_all(stage_t *stage, char letter, const uint8_t *bytes, size_t size)
+{
+    static const uint64_t spans_ms[] = {50, 200, 500, 1000, 2500, 5000, 31000, 91000, 121000, 3601000};
+
+    if (letter == 'n')
+        add_client(stage);
+    else if (letter == 'k')
+        stage->client = (stage->client + 1) % stage->client_count;
+    else if (letter == 'K' && stage->origin_count != 0)
+        stage->origin = (stage->origin + 1) % stage->origin_count;
+    else if (letter == 't' && size != 0)
+        pass(stage, spans_ms[bytes[0] % 10]);
+    else if (letter == 'w')
+        wait_really(stage);
+    else if (letter == 'd') {
+        world.context->shutdown_requested = 1;
+        gm_front_drain(stage->front);
+    } else if (letter == 'q') {
+        stage->was_cut = true;
+        gm_front_cut(stage->front);
+    }
+}
+
+/* Small letters are the client's, capitals the origin's. */
+static void act_for(stage_t *stage, peer_t *peer, char letter, const uint8_t *bytes, size_t size)
+{
+    switch (letter | 0x20) {
+    case 'c': /* says this */
+        say(peer, bytes, size);
+        break;
+    case 'b': /* says much */
+        say_block(stage, peer);
+        break;
+    case 'h': /* has said all */
+        half_close(peer);
+        break;
+    case 'x': /* leaves */
+        leave(peer, false);
+        break;
+    case 'r': /* leaves in anger */
+        leave(peer, true);
+        break;
+    case 's': /* takes nothing any more, or again */
+        peer->is_stalled = !peer->is_stalled;
+        break;
+    }
+}
+
+static void act(stage_t *stage, const uint8_t *bytes, size_t size)
+{
+    char letter = (char)bytes[0];
+
+    if (letter != '\0' && strchr("cbhxrs", letter) != NULL)
+        act_for(stage, &stage->clients[stage->client], letter, bytes + 1, size - 1);
+    else if (letter != '\0' && strchr("CBHXRS", letter) != NULL && stage->origin_count != 0)
+        act_for(stage, &stage->origins[stage->origin], letter, bytes + 1, size - 1);
+    else
+        act_for_all(stage, letter, bytes + 1, size - 1);
+}
+
+static void play(stage_t *stage, const uint8_t *data, size_t size)
+{
+    const uint8_t *end = data + size;
+
+    for (unsigned i = 0; i != MAX_ACTIONS && data != end; ++i) {
+        const uint8_t *next = memchr(data, '~', (size_t)(end - data));
+        bool joins_last;
+        next = next != NULL ? next : end;
+        if ((joins_last = data != next && *data == '-'))
+            ++data;
+        if (!joins_last)
+            settle(stage);
+        if (data != next)
+            act(stage, data, (size_t)(next - data));
+        data = next != end ? next + 1 : end;
+    }
+    settle(stage);
+}
+
+/* ---- what must be true */
+
+static void blame(const char *who, const char *what, const gm_buffer_t *got, size_t at)
+{
+    fprintf(stderr, "connection: %s got %s, at %zu of %zu:\n%.*s\n", who, what, at, got->length,
+            (int)(got->length - at < 4096 ? got->length - at : 4096), got->text + at);
+    abort();
+}
+
+static size_t count_text(const gm_buffer_t *buffer, const char *text)
+{
+    size_t count = 0;
+
+    for (const char *at = buffer->text; at != NULL; ++count) {
+        at = memmem(at, buffer->length - (size_t)(at - buffer->text), text, strlen(text));
+        if (at == NULL)
+            break;
+        at += strlen(text);
+    }
+    return count;
+}
+
+/* @return how many requests it got */
+static size_t check_origin(const peer_t *origin, bool is_forged)
+{
+    bool may_switch = origin->sent.length != 0 && count_text(&origin->sent, " 101") != 0;
+    messages_found_t found;
+
+    if (origin->got.length == 0)
+        return 0;
+    found = messages_check_requests(origin->got.text, origin->got.length, may_switch);
+    if (found.fault != NULL)
+        blame("an origin", found.fault, &origin->got, found.at);
+    /* a head inside what was announced as a body would be somebody else's request */
+    if (!found.is_open_end && !is_forged && count_text(&origin->got, LAST_HEADER) > found.count)
+        blame("an origin", "a request within a body", &origin->got, 0);
+    return found.count;
+}
+
+/* @return how many requests it sent */
+static size_t check_client(const stage_t *stage, const peer_t *client)
+{
+    static messages_requests_t requests;
+    messages_found_t found;
+
+    messages_read_client(client->sent.text, client->sent.length, &requests);
+    if (client->got.length == 0)
+        return requests.count;
+    found = messages_check_answers(client->got.text, client->got.length, &requests);
+    if (found.fault != NULL)
+        blame("a client", found.fault, &client->got, found.at);
+    if (client->saw_end && !client->has_half_closed && !stage->was_cut && !found.is_whole &&
+        !found.is_open_end)
+        blame("a client", "a clean end within an answer", &client->got, found.at);
+    return requests.count;
+}
+
+static bool is_forged(const stage_t *stage)
+{
+    for (size_t i = 0; i != stage->client_count; ++i)
+        if (count_text(&stage->clients[i].sent, "GoMesh") != 0)
+            return true;
+    return false;
+}
+
+static void check_streams(const stage_t *stage)
+{
+    size_t sent = 0, got = 0;
+
+    for (size_t i = 0; i != stage->client_count; ++i)
+        sent += check_client(stage, &stage->clients[i]);
+    for (size_t i = 0; i != stage->origin_count; ++i)
+        got += check_origin(&stage->origins[i], is_forged(stage));
+    require(got <= 2 * sent, "no request is sent that nobody made, and none more than twice");
+}
+
+static void check_nothing_is_left(void)
+{
+    struct pollfd fds[MAX_FDS];
+
+    require(atomic_load(&world.open) == 0, "no connection is counted");
+    look_at_fds(fds);
+    for (int i = 0; i != MAX_FDS; ++i)
+        if ((fds[i].revents & POLLNVAL) != (world.fds[i].revents & POLLNVAL)) {
+            fprintf(stderr, "connection: number %d is %s\n", i,
+                    fds[i].revents & POLLNVAL ? "closed" : "open");
+            die("the engine has other files open than before");
+        }
+}
+
+/* ---- the end */
+
+static bool is_quiet(const stage_t *stage)
+{
+    return gm_front_count(stage->front) == 0;
+}
+
+/* Those too that are connected to only now. */
+static void leave_origins(stage_t *stage)
+{
+    for (size_t i = 0; i != stage->origin_count; ++i)
+        leave(&stage->origins[i], i % 2 != 0);
+}
+
+static void end(stage_t *stage)
+{
+    for (size_t i = 0; i != stage->client_count; ++i)
+        leave(&stage->clients[i], false);
+    settle(stage);
+    /* the engine may have much to read still; what it writes then tells it that the clients have left */
+    for (unsigned turns = 0; turns != MAX_TURNS && !is_quiet(stage); ++turns) {
+        leave_origins(stage);
+        turn(stage, 0);
+    }
+    for (int i = 0; i != 3 && !is_quiet(stage); ++i)
+        pass(stage, SWEEP_MS);
+    require(is_quiet(stage), "no connection outlives both its ends");
+    leave_origins(stage);
+    settle(stage);
+}
+
+static void dispose(stage_t *stage)
+{
+    for (size_t i = 0; i != stage->client_count; ++i) {
+        gm_buffer_dispose(&stage->clients[i].sent);
+        gm_buffer_dispose(&stage->clients[i].got);
+    }
+    for (size_t i = 0; i != stage->origin_count; ++i) {
+        leave(&stage->origins[i], true);
+        gm_buffer_dispose(&stage->origins[i].sent);
+        gm_buffer_dispose(&stage->origins[i].got);
+    }
+    gm_front_destroy(stage->front);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    stage_t stage = {0};
+
+    if (world.loop == NULL)
+        make_world();
+    look_at_fds(world.fds);
+    world.context->shutdown_requested = 0;
+    stage.front = gm_generation_create_front(world.generation, world.context, &world.open);
+    add_client(&stage);
+    play(&stage, data, size);
+    end(&stage);
+    check_streams(&stage);
+    check_nothing_is_left();
+    dispose(&stage);
+    return 0;
+}

@@ -28,7 +28,7 @@ static void on_half_close(gm_http1_connection_t *self);
 
 static gm_http1_connection_t *connection_of_body(gm_stream_t *body)
 {
-    return H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, body, body);
+    return H2O_STRUCT_FROM_MEMBER(gm_http1_exchange_t, body, body)->connection;
 }
 
 static void set_reading(gm_http1_connection_t *self, bool on)
@@ -75,7 +75,7 @@ static void renew(gm_http1_connection_t *self)
     self->req._ostr_top = &self->last;
     self->has_head = self->is_chunked = self->has_no_body = self->ends_by_close = self->is_broken = false;
     self->is_held = self->expects_continue = self->is_tunnel = false;
-    self->next_interim = (h2o_iovec_t){NULL, 0};
+    self->exchange = NULL;
     self->seen = 0;
     gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
 }
@@ -106,11 +106,11 @@ static void stop_body(gm_http1_connection_t *self, gm_failure_t failure, const c
     gm_watch_stop(&self->reading);
     set_reading(self, false);
     self->req.http1_is_persistent = 0;
-    self->body.has_failed = true;
-    self->body.failure = failure;
-    self->body.why = why;
-    if (self->body.on_change != NULL)
-        self->body.on_change(&self->body);
+    self->exchange->body.has_failed = true;
+    self->exchange->body.failure = failure;
+    self->exchange->body.why = why;
+    if (self->exchange->body.on_change != NULL)
+        self->exchange->body.on_change(&self->exchange->body);
 }
 
 static void on_late_body(gm_watch_t *watch)
@@ -140,9 +140,9 @@ static int take_trailers(gm_http1_connection_t *self)
         return 0;
     copy = h2o_mem_alloc_pool(pool, raw->length);
     memcpy(copy, raw->text, raw->length);
-    self->body.trailers = h2o_mem_alloc_pool(pool, GM_HEAD_MAX_FIELDS * sizeof(gm_head_field_t));
-    count = gm_head_parse_trailers(copy, raw->length, self->body.trailers, GM_HEAD_MAX_FIELDS);
-    self->body.trailer_count = count > 0 ? (size_t)count : 0;
+    self->exchange->body.trailers = h2o_mem_alloc_pool(pool, GM_HEAD_MAX_FIELDS * sizeof(gm_head_field_t));
+    count = gm_head_parse_trailers(copy, raw->length, self->exchange->body.trailers, GM_HEAD_MAX_FIELDS);
+    self->exchange->body.trailer_count = count > 0 ? (size_t)count : 0;
     return count < 0 ? -1 : 0;
 }
 
@@ -160,8 +160,8 @@ static int feed_body(gm_http1_connection_t *self)
         else
             input->size = size;
     }
-    self->body.available = self->framing.ready;
-    self->body.has_ended = self->framing.has_ended;
+    self->exchange->body.available = self->framing.ready;
+    self->exchange->body.has_ended = self->framing.has_ended;
     return self->framing.has_ended && self->framing.kind == GM_FRAMING_CHUNKED ? take_trailers(self) : 0;
 }
 
@@ -177,8 +177,9 @@ static void on_body_bytes(gm_http1_connection_t *self)
         gm_watch_renew(&self->reading);
     if (!self->framing.has_ended && self->sock->input->size >= GM_TRANSPORT_HIGH_WATER)
         hold_back(self); /* the backend is slow, not the client */
-    if (self->body.on_change != NULL && (self->body.available != 0 || self->body.has_ended))
-        self->body.on_change(&self->body);
+    if (self->exchange->body.on_change != NULL &&
+        (self->exchange->body.available != 0 || self->exchange->body.has_ended))
+        self->exchange->body.on_change(&self->exchange->body);
 }
 
 static void start_body(gm_stream_t *body)
@@ -215,24 +216,24 @@ gm_stream_t *gm_http1_open_tunnel(h2o_req_t *req, gm_span_t protocol)
     gm_http1_connection_t *self = (gm_http1_connection_t *)req->conn;
 
     self->is_tunnel = true;
-    self->downstream.upgrade = protocol;
+    self->exchange->downstream.upgrade = protocol;
     gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
-    self->body = (gm_stream_t){.start = start_body, .take = take_body, .length = GM_HEAD_NO_LENGTH};
+    self->exchange->body = (gm_stream_t){.start = start_body, .take = take_body, .length = GM_HEAD_NO_LENGTH};
     feed_body(self); /* what came before the switch: the first bytes of the new protocol */
     if (self->is_half_closed)
-        self->body.has_ended = gm_framing_close(&self->framing);
+        self->exchange->body.has_ended = gm_framing_close(&self->framing);
     else
         set_reading(self, true);
-    return &self->body;
+    return &self->exchange->body;
 }
 
 static void end_tunnel_body(gm_http1_connection_t *self)
 {
     set_reading(self, false);
     self->is_half_closed = true;
-    self->body.has_ended = gm_framing_close(&self->framing);
-    if (self->body.on_change != NULL)
-        self->body.on_change(&self->body);
+    self->exchange->body.has_ended = gm_framing_close(&self->framing);
+    if (self->exchange->body.on_change != NULL)
+        self->exchange->body.on_change(&self->exchange->body);
 }
 
 void gm_http1_half_close(h2o_req_t *req)
@@ -291,9 +292,9 @@ static void fill_request(gm_http1_connection_t *self, const gm_head_t *head)
         req->input.authority = moved(head->host, distance);
     fill_fields(req, head, distance);
     req->http1_is_persistent = head->keeps_alive;
-    self->downstream.accepts_trailers = head->accepts_trailers;
-    self->downstream.upgrade = moved_span(head->upgrade, distance);
-    self->downstream.has_empty_body = head->content_length == 0;
+    self->exchange->downstream.accepts_trailers = head->accepts_trailers;
+    self->exchange->downstream.upgrade = moved_span(head->upgrade, distance);
+    self->exchange->downstream.has_empty_body = head->content_length == 0;
     self->expects_continue = head->expects_continue;
 }
 
@@ -318,9 +319,9 @@ static void fill_refused(gm_http1_connection_t *self, gm_failure_t failure, cons
         req->input.path = h2o_iovec_init(H2O_STRLIT("/"));
     }
     req->http1_is_persistent = 0;
-    self->downstream.is_refused = true;
-    self->downstream.refusal = failure;
-    self->downstream.why = why;
+    self->exchange->downstream.is_refused = true;
+    self->exchange->downstream.refusal = failure;
+    self->exchange->downstream.why = why;
     set_reading(self, false); /* whatever follows means nothing */
 }
 
@@ -334,7 +335,9 @@ static void begin_request(gm_http1_connection_t *self)
     req->input.scheme = self->is_tls ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
     req->input.authority =
         self->super.hosts[0]->authority.hostport; /* as the library: for who sends no Host */
-    self->downstream = (gm_downstream_t){
+    self->exchange = h2o_mem_alloc_pool(&req->pool, sizeof(*self->exchange));
+    *self->exchange = (gm_http1_exchange_t){.connection = self};
+    self->exchange->downstream = (gm_downstream_t){
         .is_trusted = self->is_trusted,
         .peer = {self->peer, strlen(self->peer)},
         .client_cert = {self->client_cert, self->client_cert != NULL ? strlen(self->client_cert) : 0},
@@ -374,14 +377,15 @@ static void accept_head(gm_http1_connection_t *self, const gm_head_t *head)
     begin_request(self);
     fill_request(self, head);
     h2o_buffer_consume(&self->sock->input, head->length);
-    self->body = (gm_stream_t){.start = start_body, .take = take_body, .length = head->content_length};
+    self->exchange->body =
+        (gm_stream_t){.start = start_body, .take = take_body, .length = head->content_length};
     if (head->is_chunked || (head->content_length != GM_HEAD_NO_LENGTH && head->content_length != 0)) {
         gm_framing_init(&self->framing, head->is_chunked ? GM_FRAMING_CHUNKED : GM_FRAMING_LENGTH,
                         head->is_chunked ? 0 : head->content_length);
-        self->downstream.body = &self->body;
+        self->exchange->downstream.body = &self->exchange->body;
         if (feed_body(self) != 0) {
             fill_refused(self, GM_FAILURE_BAD_REQUEST, "the request's body is not valid chunked coding");
-            self->downstream.body = NULL;
+            self->exchange->downstream.body = NULL;
         }
     }
     if (self->is_half_closed && !self->framing.has_ended)
@@ -453,7 +457,8 @@ static void linger(gm_http1_connection_t *self)
 
 void gm_http1_on_answered(gm_http1_connection_t *self)
 {
-    bool has_read_all = self->framing.has_ended && !self->downstream.is_refused && !self->body.has_failed;
+    bool has_read_all =
+        self->framing.has_ended && !self->exchange->downstream.is_refused && !self->exchange->body.has_failed;
     bool goes_on =
         self->req.http1_is_persistent && has_read_all && !self->is_broken && !self->front->is_draining;
     bool is_broken = self->is_broken;
@@ -465,7 +470,6 @@ void gm_http1_on_answered(gm_http1_connection_t *self)
     h2o_dispose_request(&self->req);
     gm_framing_dispose(&self->framing);
     renew(self);
-    self->body = (gm_stream_t){.has_ended = true};
     if (goes_on) {
         wait_for_request(self);
     } else if (is_broken) {
@@ -557,7 +561,7 @@ static h2o_socket_t *get_socket(h2o_conn_t *conn)
 
 static gm_downstream_t *downstream_of(h2o_req_t *req)
 {
-    return &((gm_http1_connection_t *)req->conn)->downstream;
+    return &((gm_http1_connection_t *)req->conn)->exchange->downstream;
 }
 
 static const gm_downstream_callbacks_t callbacks = {
@@ -691,7 +695,8 @@ size_t gm_http1_cut(gm_http1_front_t *self)
             H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, self->list.next);
         if (is_in_flight(connection))
             gm_transport_abort(connection->sock);
-        connection->downstream.is_cut = true;
+        if (connection->exchange != NULL)
+            connection->exchange->downstream.is_cut = true;
         gm_http1_close(connection);
     }
     return count;

@@ -105,8 +105,8 @@ static h2o_iovec_t make_head(gm_http1_connection_t *self)
 {
     h2o_req_t *req = &self->req;
     size_t reason_length = strlen(req->res.reason);
-    char *start =
-             h2o_mem_alloc_pool(&req->pool, head_size(req, reason_length, self->downstream.upgrade.length)),
+    char *start = h2o_mem_alloc_pool(
+             &req->pool, head_size(req, reason_length, self->exchange->downstream.upgrade.length)),
          *at = start;
 
     choose_framing(self);
@@ -119,7 +119,7 @@ static h2o_iovec_t make_head(gm_http1_connection_t *self)
     at = put_fields(at, self);
     if (self->is_tunnel) {
         at = GM_WRITE_LITERAL(at, "connection: upgrade\r\nupgrade: ");
-        at = gm_write(at, self->downstream.upgrade.base, self->downstream.upgrade.length);
+        at = gm_write(at, self->exchange->downstream.upgrade.base, self->exchange->downstream.upgrade.length);
         at = GM_WRITE_LITERAL(at, "\r\n");
     } else if (!req->http1_is_persistent)
         at = GM_WRITE_LITERAL(at, "connection: close\r\n");
@@ -161,7 +161,7 @@ static void on_last_written(h2o_socket_t *sock, const char *err)
 
 static h2o_iovec_t make_end(gm_http1_connection_t *self)
 {
-    const gm_downstream_t *downstream = &self->downstream;
+    const gm_downstream_t *downstream = &self->exchange->downstream;
     char *start, *at;
 
     if (downstream->trailer_count == 0 || !downstream->accepts_trailers)
@@ -192,8 +192,9 @@ static void write_piece(gm_http1_connection_t *self, const h2o_iovec_t *bufs, si
     if (length != 0 && !self->has_no_body) {
         if (self->is_chunked)
             out[filled++] =
-                h2o_iovec_init(self->size_line,
-                               (size_t)snprintf(self->size_line, sizeof(self->size_line), "%zx\r\n", length));
+                h2o_iovec_init(self->exchange->size_line,
+                               (size_t)snprintf(self->exchange->size_line, sizeof(self->exchange->size_line),
+                                                "%zx\r\n", length));
         memcpy(out + filled, bufs, count * sizeof(*out));
         filled += count;
         if (self->is_chunked)
@@ -215,18 +216,18 @@ static void write_interim(gm_http1_connection_t *self, h2o_iovec_t text);
 static void on_interim_written(h2o_socket_t *sock, const char *err)
 {
     gm_http1_connection_t *self = sock->data;
-    h2o_iovec_t next = self->next_interim;
+    h2o_iovec_t next = self->exchange->next_interim;
 
     self->is_sending_interim = false;
     gm_watch_stop(&self->writing);
-    self->next_interim = h2o_iovec_init(NULL, 0);
+    self->exchange->next_interim = h2o_iovec_init(NULL, 0);
     if (err != NULL) {
         gm_http1_close(self);
     } else if (next.base != NULL) {
         write_interim(self, next);
     } else if (self->is_held) {
         self->is_held = false;
-        write_piece(self, self->held, self->held_count, self->held_state);
+        write_piece(self, self->exchange->held, self->exchange->held_count, self->exchange->held_state);
     }
 }
 
@@ -261,10 +262,10 @@ void gm_http1_send_interim(h2o_req_t *req, unsigned status, const gm_head_field_
     text = make_interim(req, status, fields, count);
     if (!self->is_sending_interim)
         write_interim(self, text);
-    else if (self->next_interim.base == NULL)
-        self->next_interim = text;
+    else if (self->exchange->next_interim.base == NULL)
+        self->exchange->next_interim = text;
     else
-        self->next_interim = h2o_concat(&req->pool, self->next_interim, text);
+        self->exchange->next_interim = h2o_concat(&req->pool, self->exchange->next_interim, text);
 }
 
 void gm_http1_send(h2o_ostream_t *last, h2o_req_t *req, h2o_iovec_t *bufs, size_t count,
@@ -278,8 +279,8 @@ void gm_http1_send(h2o_ostream_t *last, h2o_req_t *req, h2o_iovec_t *bufs, size_
         return;
     }
     self->is_held = true;
-    self->held_state = state;
-    self->held_count = count;
-    self->held = h2o_mem_alloc_pool(&req->pool, (count + 1) * sizeof(*bufs));
-    memcpy(self->held, bufs, count * sizeof(*bufs));
+    self->exchange->held_state = state;
+    self->exchange->held_count = count;
+    self->exchange->held = h2o_mem_alloc_pool(&req->pool, (count + 1) * sizeof(*bufs));
+    memcpy(self->exchange->held, bufs, count * sizeof(*bufs));
 }

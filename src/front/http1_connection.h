@@ -20,7 +20,22 @@ typedef enum gm_http1_state {
     GM_HTTP1_LINGER /* the last answer is out; what still comes is thrown away */
 } gm_http1_state_t;
 
-typedef struct gm_http1_connection {
+typedef struct gm_http1_connection gm_http1_connection_t;
+
+/** What a request needs beyond its h2o_req_t; in its pool, so that idle connections stay small. */
+typedef struct gm_http1_exchange {
+    gm_http1_connection_t *connection;
+    gm_stream_t body;
+    gm_downstream_t downstream;
+    /* an answer that waits for an interim one; all in the request's pool */
+    h2o_send_state_t held_state;
+    h2o_iovec_t *held;
+    size_t held_count;
+    h2o_iovec_t next_interim;
+    char size_line[20]; /* of a chunk */
+} gm_http1_exchange_t;
+
+struct gm_http1_connection {
     h2o_conn_t super; /* first: the pipeline knows only this */
     gm_http1_front_t *front;
     h2o_socket_t *sock; /* owned */
@@ -40,22 +55,16 @@ typedef struct gm_http1_connection {
     bool has_head, is_chunked, has_no_body, ends_by_close, is_broken;
     bool is_sending_interim; /* the answer waits until that is out */
     bool is_held;
-    h2o_send_state_t held_state;
-    h2o_iovec_t *held; /* in the request's pool */
-    size_t held_count;
-    h2o_iovec_t next_interim; /* in the request's pool */
-    size_t seen;              /* bytes of the head that were looked at already */
-    size_t want;              /* how much to read at once */
+    size_t seen; /* bytes of the head that were looked at already */
+    size_t want; /* how much to read at once */
     gm_framing_t framing;
-    gm_stream_t body;
-    gm_downstream_t downstream;
-    h2o_ostream_t last; /* the pipeline's last ostream */
-    char *client_cert;  /* owned; NULL = it showed none */
-    char size_line[20];
-    char peer[46]; /* INET6_ADDRSTRLEN */
+    gm_http1_exchange_t *exchange; /* NULL between requests */
+    h2o_ostream_t last;            /* the pipeline's last ostream */
+    char *client_cert;             /* owned; NULL = it showed none */
+    char peer[46];                 /* INET6_ADDRSTRLEN */
     uint8_t peer_length;
     h2o_req_t req; /* last: the library initializes it */
-} gm_http1_connection_t;
+};
 
 /** The pipeline's way out. */
 void gm_http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t count,

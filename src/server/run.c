@@ -48,6 +48,14 @@ void gm_run_prepare(void)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
 }
 
+int gm_run_open(void)
+{
+    sigset_t set;
+
+    fill_set(&set);
+    return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
 static bool take_signal(int signals)
 {
     struct signalfd_siginfo info;
@@ -115,16 +123,13 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
-void gm_run(gm_server_t *const *servers, size_t count, uint64_t shutdown_timeout_ms)
+void gm_run(int signals, gm_server_t *const *servers, size_t count, uint64_t shutdown_timeout_ms)
 {
-    ending_t ending = {.servers = servers, .count = count};
-    struct pollfd slot = {.events = POLLIN};
+    ending_t ending = {.servers = servers, .count = count, .signals = signals};
+    struct pollfd slot = {.fd = signals, .events = POLLIN};
     char timeout[32];
-    sigset_t set;
     size_t in_flight, cut;
 
-    fill_set(&set);
-    slot.fd = ending.signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     gm_notify("READY=1");
     while (poll(&slot, 1, -1) != 1 || !take_signal(ending.signals))
         ;

@@ -7,10 +7,14 @@
 /** Sets up signals. Before any thread is started, so that all inherit it. */
 void gm_run_prepare(void);
 
+/** What gm_run wants. Before the first server starts: later, clients may have taken the last descriptor. */
+GM_MUST_USE int gm_run_open(void);
+
 /**
  * Waits for SIGINT, SIGTERM or SIGHUP, then lets the servers end one after the other: what is in flight may
  * take up to the timeout; a second signal ends all at once. Destroys the servers.
+ * @param signals  of gm_run_open; taken
  */
-void gm_run(gm_server_t *const *servers, size_t count, uint64_t shutdown_timeout_ms);
+void gm_run(int signals, gm_server_t *const *servers, size_t count, uint64_t shutdown_timeout_ms);
 
 #endif

@@ -147,16 +147,18 @@ int gm_serve_proxy(gm_snapshot_t *snapshot, const char *file, bool from_command_
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
     gm_port_error_t err = {0};
     gm_server_t *server;
+    int signals;
 
     log_source(file, from_command_line);
     raise_descriptor_limit(&conf->limits);
+    signals = gm_run_open();
     if ((server = gm_server_start_proxy(snapshot, &err)) == NULL) {
         err.key = err.key != NULL && from_command_line ? "--from" : err.key;
         return report_start_error(&err, file, conf);
     }
     log_start(snapshot);
     gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
-    gm_run(&server, 1, conf->timeout.shutdown_timeout_ms);
+    gm_run(signals, &server, 1, conf->timeout.shutdown_timeout_ms);
     gm_log_close();
     return 0;
 }
@@ -186,12 +188,14 @@ int gm_serve_backend(const char *host, uint16_t port)
 {
     gm_port_error_t err = {0};
     gm_server_t *server;
+    int signals;
 
     open_log(false, GM_LOG_INFO);
+    signals = gm_run_open();
     if ((server = start_backend(host, port, &err)) == NULL)
         return report_start_error(&err, NULL, NULL);
     log_backend_start(port);
-    gm_run(&server, 1, 10000);
+    gm_run(signals, &server, 1, 10000);
     gm_log_close();
     return 0;
 }
@@ -272,8 +276,10 @@ int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_l
     const char *host = conf->backend.present ? find_demo_host(conf->backend.host) : NULL;
     gm_port_error_t err = {0};
     gm_server_t *servers[2] = {NULL}; /* the proxy ends before its backend */
+    int signals;
 
     open_log(false, GM_LOG_INFO);
+    signals = gm_run_open();
     if (host != NULL && (servers[1] = start_backend(host, (uint16_t)conf->backend.port, &err)) == NULL) {
         err.key = from_command_line || file == NULL ? "-backend-port" : "proxy.backend.port";
         err.place = gm_snapshot_place_of(snapshot, &conf->backend.port);
@@ -290,7 +296,7 @@ int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_l
     gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
     if (host != NULL)
         log_try(snapshot);
-    gm_run(servers, host != NULL ? 2 : 1, conf->timeout.shutdown_timeout_ms);
+    gm_run(signals, servers, host != NULL ? 2 : 1, conf->timeout.shutdown_timeout_ms);
     gm_log_close();
     return 0;
 }

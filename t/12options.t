@@ -408,6 +408,20 @@ def max_connections():
     is_(len(origin.requests), 22, "and is forwarded then")
 
 
+@acts("proxy.limits.max_connections_per_ip")
+def max_connections_per_ip():
+    proxy = Proxy(named("x").port, limits={"max_connections_per_ip": 1}, workers=2)
+    first = Client(proxy.port)
+    is_(first.request().text, "x", "one of a client is served")
+    try:
+        second = Client(proxy.port)
+        second.send_request()
+        is_(second.read_to_end(), b"", "no answer to the second")
+    except ConnectionError:
+        ok(True, "the second is reset")
+    is_(once(proxy.port, source="127.0.0.2").text, "x", "one of another client is served")
+
+
 def routed(match, name=None):
     """A proxy with one route to "routed" and a backend "default"."""
     route = {"match": match, "backend": {"host": "127.0.0.1", "port": named("routed").port}}

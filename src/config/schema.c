@@ -113,6 +113,9 @@ static const gm_field_t limits_fields[] = {
      "a request with more fields gets 431"},
     {"max_connections", GM_FIELD_COUNT, AT(gm_limits_conf_t, max_connections), "10000", 1, 1000000, NULL, NULL, 0,
      NULL, "clients served at once; further ones wait until one leaves"},
+    {"max_connections_per_ip", GM_FIELD_COUNT, AT(gm_limits_conf_t, max_connections_per_ip), "0", 0, 1000000, NULL, NULL,
+     0, "max_connections_per_client",
+     "connections of one client address (IPv6: of a /64); further ones are closed at once; 0 = no limit"},
     {0}};
 static const gm_section_t limits_section = {"proxy.limits", limits_fields, sizeof(gm_limits_conf_t), -1, -1,
     NOT_A_HOSTPORT};

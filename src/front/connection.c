@@ -25,8 +25,10 @@
 struct gm_connection {
     h2o_linklist_t link;
     gm_connections_t *all;
-    h2o_socket_t *sock; /* borrowed: gone when on_close is called */
-    uint64_t since;     /* the last progress that is known of */
+    h2o_socket_t *sock;           /* borrowed: gone when on_close is called */
+    void (*on_close)(void *data); /* of others; may be NULL */
+    void *on_close_data;
+    uint64_t since; /* the last progress that is known of */
     uint64_t request_at;
     uint64_t bytes_acked; /* while an answer is being written */
     bool is_tls, is_serving, is_answered, is_cut;
@@ -88,6 +90,8 @@ static void on_close(void *data)
     h2o_linklist_unlink(&self->link);
     --self->all->count;
     atomic_fetch_sub_explicit(self->all->open, 1, memory_order_relaxed);
+    if (self->on_close != NULL)
+        self->on_close(self->on_close_data);
     free(self);
 }
 
@@ -101,6 +105,8 @@ void gm_connections_add(gm_connections_t *self, h2o_socket_t *sock, bool is_tls)
     connection->since = h2o_now(self->loop);
     h2o_linklist_insert(&self->list, &connection->link);
     ++self->count;
+    connection->on_close = sock->on_close.cb;
+    connection->on_close_data = sock->on_close.data;
     sock->on_close.cb = on_close;
     sock->on_close.data = connection;
 }

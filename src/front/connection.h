@@ -26,7 +26,7 @@ void gm_connections_destroy(gm_connections_t *self);
 
 /**
  * Watches an accepted socket from now on; it has been counted in `open`, and is taken off there when it goes.
- * Takes the socket's on_close. Before h2o_accept.
+ * Takes the socket's on_close, and calls the one that it finds there. Before h2o_accept.
  */
 void gm_connections_add(gm_connections_t *self, h2o_socket_t *sock, bool is_tls);
 

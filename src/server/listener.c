@@ -14,18 +14,17 @@
 
 #include <linux/filter.h>
 
-#include "telemetry/log.h"
+#include "base/clock.h"
+#include "net/transport.h"
 
 #define BACKLOG 4096
 #define ACCEPTS_PER_WAKEUP 32
-#define RESUME_MS 20
+#define PAUSE_MS 20
 
 struct gm_listener {
     gm_listener_options_t options;
-    h2o_socket_t *sock; /* owned; NULL once closed */
-    h2o_timeout_t resume_after;
-    h2o_timeout_entry_t resume; /* linked while accepting is paused */
-    bool said_full;
+    h2o_socket_t *sock;    /* owned; NULL once closed */
+    uint64_t paused_at_ms; /* 0 = it accepts */
 };
 
 static int fail(gm_error_t *err, bool *in_use, uint16_t port)
@@ -137,35 +136,22 @@ void gm_listener_close_sockets(gm_listener_sockets_t *sockets)
 
 static void on_accept(h2o_socket_t *sock, const char *error);
 
-static void on_resume(h2o_timeout_entry_t *entry)
-{
-    gm_listener_t *self = H2O_STRUCT_FROM_MEMBER(gm_listener_t, resume, entry);
-    h2o_socket_read_start(self->sock, on_accept);
-}
-
 /* A listener that stays readable while nothing is accepted would keep the loop spinning. */
 static void pause_accepting(gm_listener_t *self)
 {
     h2o_socket_read_stop(self->sock);
-    h2o_timeout_unlink(&self->resume);
-    h2o_timeout_link(self->options.context->loop, &self->resume_after, &self->resume);
+    self->paused_at_ms = gm_clock_coarse_ms();
 }
 
-static void say_full(gm_listener_t *self)
+int32_t gm_listener_tend(gm_listener_t *self, int32_t longest_ms)
 {
-    if (!self->said_full)
-        gm_log(GM_LOG_WARN, "%zu connections are open (proxy.limits.max_connections): new clients wait",
-               self->options.max_open);
-    self->said_full = true; /* once per listener: this is not the moment for a flood of lines */
-}
-
-/* Workers compete for the last places, so one is taken before it is known whether somebody comes. */
-static bool take_place(gm_listener_t *self)
-{
-    if (atomic_fetch_add_explicit(self->options.open, 1, memory_order_relaxed) < self->options.max_open)
-        return true;
-    atomic_fetch_sub_explicit(self->options.open, 1, memory_order_relaxed);
-    return false;
+    if (self->paused_at_ms == 0 || self->sock == NULL)
+        return longest_ms;
+    if (gm_clock_coarse_ms() - self->paused_at_ms < PAUSE_MS)
+        return longest_ms < PAUSE_MS ? longest_ms : PAUSE_MS;
+    self->paused_at_ms = 0;
+    h2o_socket_read_start(self->sock, on_accept);
+    return longest_ms;
 }
 
 /* @return false when there is nobody left to accept, or nothing to accept with */
@@ -174,10 +160,16 @@ static bool accept_one(gm_listener_t *self)
     h2o_socket_t *sock = h2o_evloop_socket_accept(self->sock);
 
     if (sock == NULL) {
-        atomic_fetch_sub_explicit(self->options.open, 1, memory_order_relaxed);
+        gm_places_give_back(self->options.places);
         return false;
     }
-    gm_front_accept(self->options.front, sock, self->options.tls);
+    if (gm_places_admit(self->options.places, sock)) {
+        gm_front_accept(self->options.front, sock, self->options.tls);
+    } else {
+        gm_transport_abort(sock); /* a reset: it has not been read, and nothing is left behind here */
+        h2o_socket_close(sock);
+        gm_places_give_back(self->options.places);
+    }
     return true;
 }
 
@@ -188,8 +180,7 @@ static void on_accept(h2o_socket_t *sock, const char *error)
     if (error != NULL)
         return;
     for (int i = 0; i != ACCEPTS_PER_WAKEUP; ++i) {
-        if (!take_place(self)) {
-            say_full(self);
+        if (!gm_places_take(self->options.places)) {
             pause_accepting(self);
             return;
         }
@@ -197,7 +188,7 @@ static void on_accept(h2o_socket_t *sock, const char *error)
         if (accept_one(self))
             continue;
         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            gm_log(GM_LOG_ERROR, "A client cannot be accepted: %s", strerror(errno));
+            gm_places_say_out_of(self->options.places, errno);
             pause_accepting(self);
         }
         return;
@@ -209,8 +200,6 @@ gm_listener_t *gm_listener_create(int fd, const gm_listener_options_t *options)
     gm_listener_t *self = gm_alloc(sizeof(*self));
 
     self->options = *options;
-    self->resume.cb = on_resume;
-    h2o_timeout_init(options->context->loop, &self->resume_after, RESUME_MS);
     self->sock = h2o_evloop_socket_create(options->context->loop, fd, H2O_SOCKET_FLAG_DONT_READ);
     self->sock->data = self;
     h2o_socket_read_start(self->sock, on_accept);
@@ -228,19 +217,13 @@ void gm_listener_close(gm_listener_t *self)
         return;
     setsockopt(h2o_socket_get_fd(self->sock), SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
     do
-        atomic_fetch_add_explicit(self->options.open, 1,
-                                  memory_order_relaxed); /* beyond the limit, if need be */
+        gm_places_take_anyway(self->options.places); /* beyond the limit, if need be */
     while (accept_one(self));
-    h2o_timeout_unlink(&self->resume);
     h2o_socket_close(self->sock);
     self->sock = NULL;
 }
 
 void gm_listener_destroy(gm_listener_t *self)
 {
-    if (self == NULL)
-        return;
-    h2o_timeout_unlink(&self->resume);
-    h2o_timeout_dispose(self->options.context->loop, &self->resume_after);
     free(self);
 }

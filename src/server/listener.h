@@ -2,13 +2,13 @@
 #ifndef GM_SERVER_LISTENER_H
 #define GM_SERVER_LISTENER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include <h2o.h>
 
 #include "base/error.h"
 #include "front/front.h"
+#include "server/places.h"
 
 #define GM_LISTENER_MAX_SOCKETS 2 /* IPv4 and IPv6 apart: a client then has one address, not a mapped one */
 
@@ -35,12 +35,18 @@ typedef struct gm_listener_options {
     h2o_context_t *context;
     gm_front_t *front;   /* borrowed: who serves those that are accepted */
     SSL_CTX *tls;        /* NULL = plain; borrowed */
-    atomic_size_t *open; /* connections of the whole process */
-    size_t max_open;
+    gm_places_t *places; /* of the whole process; borrowed */
 } gm_listener_options_t;
 
 /** Accepts from now on. Takes the descriptor. Worker. */
 GM_MUST_USE gm_listener_t *gm_listener_create(int fd, const gm_listener_options_t *options);
+
+/**
+ * To be called between two runs of the event loop: takes up accepting again where it was stopped for lack of
+ * places or descriptors.
+ * @return how long the loop may sleep
+ */
+int32_t gm_listener_tend(gm_listener_t *self, int32_t longest_ms);
 
 /** Serves who is already in the queue, then closes it: no client that was let in is turned away. Worker. */
 void gm_listener_close(gm_listener_t *self);

@@ -17,7 +17,7 @@ struct gm_server {
     gm_snapshot_t *snapshot;     /* shared; NULL = the test backend */
     SSL_CTX *tls;                /* owned; NULL = no TLS listener */
     GM_VECTOR(gm_worker_t *) workers;
-    atomic_size_t open; /* connections */
+    gm_places_t *places; /* owned; connections */
     int news_fd;
 };
 
@@ -83,7 +83,7 @@ static int start_workers(gm_server_t *self, gm_worker_options_t *options, unsign
 {
     options->generation = self->generation;
     options->tls = self->tls;
-    options->open = &self->open;
+    options->places = self->places;
     options->on_news = on_worker_news;
     options->data = self;
     if (probe(plain, err) != 0 || (tls_port != NULL && probe(tls_port, err) != 0))
@@ -99,12 +99,12 @@ static int start_workers(gm_server_t *self, gm_worker_options_t *options, unsign
     return 0;
 }
 
-static gm_server_t *create(gm_generation_t *generation)
+static gm_server_t *create(gm_generation_t *generation, size_t max_open, size_t max_per_client)
 {
     gm_server_t *self = gm_alloc(sizeof(*self));
 
     self->generation = generation;
-    atomic_init(&self->open, 0);
+    self->places = gm_places_create(max_open, max_per_client);
     self->news_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return self;
 }
@@ -113,14 +113,14 @@ gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
     gm_generation_t *generation = gm_generation_create(snapshot, &err->error);
-    gm_server_t *self = generation != NULL ? create(generation) : NULL;
+    gm_server_t *self = generation != NULL ? create(generation, conf->limits.max_connections,
+                                                    conf->limits.max_connections_per_ip)
+                                           : NULL;
     const port_t plain = {conf->listen_host, (uint16_t)conf->listen_port, "proxy.listen_port",
                           gm_snapshot_place_of(snapshot, &conf->listen_port)};
     const port_t tls_port = {conf->listen_host, (uint16_t)conf->tls.listen_port, "proxy.tls.listen_port",
                              gm_snapshot_place_of(snapshot, &conf->tls.listen_port)};
-    gm_worker_options_t options = {
-        .max_open = conf->limits.max_connections,
-    };
+    gm_worker_options_t options = {0};
     unsigned count = conf->workers != GM_WORKERS_AUTO ? (unsigned)conf->workers : gm_processors_allowed();
 
     if (self == NULL)
@@ -141,9 +141,9 @@ Error:
 gm_server_t *gm_server_start_backend(const char *host, uint16_t port, const gm_backend_options_t *backend,
                                      gm_port_error_t *err)
 {
-    gm_server_t *self = create(gm_generation_create_backend(backend));
+    gm_server_t *self = create(gm_generation_create_backend(backend), SIZE_MAX, 0);
     const port_t plain = {host, port, "-port", NULL};
-    gm_worker_options_t options = {.max_open = SIZE_MAX};
+    gm_worker_options_t options = {0};
 
     if (start_workers(self, &options, 1, &plain, NULL, err) == 0)
         return self;
@@ -215,6 +215,7 @@ void gm_server_destroy(gm_server_t *self)
     for (size_t i = 0; i != self->workers.size; ++i)
         gm_worker_destroy(self->workers.items[i]);
     gm_vector_dispose(&self->workers);
+    gm_places_destroy(self->places);
     gm_generation_destroy(self->generation);
     SSL_CTX_free(self->tls);
     gm_snapshot_release(self->snapshot);

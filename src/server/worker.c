@@ -68,11 +68,8 @@ static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mess
 
 static void create_listeners(gm_worker_t *self, gm_listener_sockets_t *sockets, SSL_CTX *tls)
 {
-    gm_listener_options_t options = {.context = self->context,
-                                     .front = self->front,
-                                     .tls = tls,
-                                     .open = self->options.open,
-                                     .max_open = self->options.max_open};
+    gm_listener_options_t options = {
+        .context = self->context, .front = self->front, .tls = tls, .places = self->options.places};
 
     for (size_t i = 0; i != sockets->count; ++i)
         self->listeners[self->listener_count++] = gm_listener_create(sockets->fds[i], &options);
@@ -83,7 +80,8 @@ static void set_up(gm_worker_t *self)
 {
     self->loop = h2o_evloop_create();
     self->context = gm_generation_create_context(self->options.generation, self->loop);
-    self->front = gm_generation_create_front(self->options.generation, self->context, self->options.open);
+    self->front = gm_generation_create_front(self->options.generation, self->context,
+                                             gm_places_open(self->options.places));
     self->watches = gm_generation_watches(self->options.generation, self->context);
     h2o_multithread_register_receiver(self->context->queue, &self->orders, on_orders);
     create_listeners(self, &self->options.plain_sockets, NULL);
@@ -121,12 +119,19 @@ static void tear_down(gm_worker_t *self)
     h2o_evloop_destroy(self->loop);
 }
 
+static int32_t tend_listeners(gm_worker_t *self, int32_t longest_ms)
+{
+    for (size_t i = 0; i != self->listener_count; ++i)
+        longest_ms = gm_listener_tend(self->listeners[i], longest_ms);
+    return longest_ms;
+}
+
 static void serve(gm_worker_t *self)
 {
     int32_t longest_ms = self->watches != NULL ? gm_watches_interval_ms(self->watches) : 1000;
 
     while (!self->is_draining || gm_front_count(self->front) != 0) {
-        if (h2o_evloop_run(self->loop, longest_ms) != 0 && errno != EINTR)
+        if (h2o_evloop_run(self->loop, tend_listeners(self, longest_ms)) != 0 && errno != EINTR)
             break;
         if (self->watches != NULL)
             gm_watches_sweep(self->watches);

@@ -15,8 +15,7 @@ typedef struct gm_worker_options {
     gm_generation_t *generation;                      /* borrowed */
     SSL_CTX *tls;                                     /* borrowed; for tls_sockets */
     gm_listener_sockets_t plain_sockets, tls_sockets; /* taken */
-    atomic_size_t *open;                              /* connections of the process */
-    size_t max_open;
+    gm_places_t *places;                              /* connections of the process; borrowed */
     void (*on_news)(void *data); /* worker's thread: it began to drain, or it has served its last client */
     void *data;
 } gm_worker_options_t;

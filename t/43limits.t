@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""What happens at a limit: of connections in all and per client, of descriptors, of patience, of backends."""
+import os
+import re
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from gomesh_test import *  # noqa: E402,F403
+
+NO_CLIENT_MAY_WAIT = 300  # milliseconds without an answer that show that there is none
+
+
+def fine(request):
+    return http_message("HTTP/1.1 200 OK", [], b"fine " + request.target.encode())
+
+
+def is_turned_away(port, stays=False, **connection):
+    try:
+        client = Client(port, **connection)
+        client.send_request()
+        client.read_response()
+        if not stays:
+            client.close()
+        return False
+    except (ConnectionError, ProtocolError):
+        return True
+
+
+# ---- per client
+
+
+def per_client(engine):
+    proxy = Proxy(Origin(answering(fine)).port, engine=engine, workers=3, limits={"max_connections_per_ip": 3})
+    clients = [Client(proxy.port) for _ in range(3)]
+    is_([client.request().status for client in clients], [200] * 3, "three of one address are served")
+    is_([is_turned_away(proxy.port) for _ in range(20)], [True] * 20, "twenty more are reset")
+    others = [Client(proxy.port, source="127.0.0.2") for _ in range(3)]
+    is_([client.request().status for client in others], [200] * 3, "another address has three of its own")
+    ok(is_turned_away(proxy.port, source="127.0.0.2"), "and no more")
+    is_([client.request().status for client in clients], [200] * 3, "those that were there go on")
+    for ended, way in ((clients[0].close, "closes"), (clients[1].reset, "resets"), (clients[2].half_close, "half-closes")):
+        ended()
+        wait_until(lambda: not is_turned_away(proxy.port, stays=True), "the place of one that %s" % way)
+        ok(True, "one that %s makes room for another" % way)
+    pattern = r"127\.0\.0\.\d has 3 connections open \(proxy\.limits\.max_connections_per_ip\)"
+    is_(proxy.count(pattern), 1, "it is said once, not 21 times")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+def per_client_tls(engine):
+    crt, key = certificate("limits")
+    port = free_port()
+    tls = {"listen_port": port, "cert_file": crt, "key_file": key}
+    proxy = Proxy(Origin(answering(fine)).port, engine=engine, tls=tls, limits={"max_connections_per_ip": 2})
+    plain = Client(proxy.port)
+    is_(plain.request().status, 200, "one connection without TLS")
+    is_(curl("-k", "https://127.0.0.1:%d/x" % port).stdout, b"fine /x", "and one with TLS")
+    wait_until(lambda: not is_turned_away(proxy.port, stays=True), "the place of that one")
+    ok(curl("-k", "https://127.0.0.1:%d/" % port).returncode != 0, "the third has none")
+    plain.close()
+    wait_until(lambda: curl("-k", "https://127.0.0.1:%d/" % port).returncode == 0, "a place")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+def per_network():
+    """IPv6 clients have as many addresses as they like in their /64."""
+    script = 'ip link set lo up; for a in "fd00:0:0:%d::1/64" "fd00:0:0:%d::2/64"; do ip addr add $a dev lo nodad; done'
+    script = "; ".join(script % (net, net) for net in (1, 2)) + '; exec "$@"'
+    wrapper = [want_tool("unshare"), "--map-root-user", "--net", "sh", "-ec", script, "sh"]
+    want_tool("ip")
+    if os.system(" ".join("'%s'" % word for word in wrapper + ["true"]) + " 2>/dev/null"):
+        raise Skip("no network of our own is allowed here")
+    config = proxy_config(8000, None, workers=2, limits={"max_connections_per_ip": 2})
+    inside = write_file(
+        "network.py",
+        """
+import os, socket, subprocess, sys
+proxy = subprocess.Popen(sys.argv[1:], stdout=subprocess.PIPE, text=True)
+while "to stop" not in proxy.stdout.readline():
+    pass
+kept = []
+def served(source):
+    sock = socket.socket(socket.AF_INET6)
+    sock.bind((source, 0))
+    try:
+        sock.connect(("fd00:0:0:1::1", 8000))
+        sock.send(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+        if not sock.recv(9):
+            return False
+    except ConnectionError:
+        return False
+    kept.append(sock)
+    return True
+sources = ["fd00:0:0:1::1", "fd00:0:0:1::2", "fd00:0:0:1::1", "fd00:0:0:2::1", "fd00:0:0:2::2", "fd00:0:0:2::2"]
+print(*[served(source) for source in sources], flush=True)
+proxy.terminate()
+proxy.wait()
+""",
+    )
+    path = write_file("network.yaml", to_yaml(config))
+    process = Process(wrapper + [sys.executable, inside, GOMESH, "proxy", "-config", path], name="network")
+    is_(process.wait_line(r"True|False").string.split(), "True True False True True False".split(), "two per /64")
+    process.wait()
+
+
+# ---- in all
+
+
+def full(engine):
+    """At the limit the process sleeps, and says what is the matter once."""
+    strace = want_tool("strace")
+    path = os.path.join(temporary_folder(), "strace-" + engine)
+    wrapper = [strace, "-D", "-f", "-qq", "-e", "trace=epoll_wait,accept,accept4", "-o", path]
+    proxy = Proxy(Origin(answering(fine)).port, engine=engine, workers=1, limits={"max_connections": 2}, wrapper=wrapper)
+    clients = [Client(proxy.port) for _ in range(2)]
+    is_([client.request().status for client in clients], [200] * 2, "two are served")
+    waiting = [Client(proxy.port) for _ in range(5)]
+    for client in waiting:
+        client.send_request(target="/waited")
+    proxy.wait_line(r"2 connections are open \(proxy\.limits\.max_connections\): new clients wait")
+    before, start = calls_in(path), time.monotonic()
+    ok(not any(client.readable(0.2) for client in waiting), "five wait")
+    rounds = (time.monotonic() - start) / 0.02  # it looks for a free place every 20 ms
+    made = calls_in(path) - before
+    ok(made < 4 * rounds + 100, "%d system calls of the loop while they do" % made)
+    for client in clients:
+        client.close()
+    for client in waiting:
+        is_(client.read_response().text, "fine /waited", "one after the other is served")
+        client.close()
+    is_(proxy.count("new clients wait"), 1, "it was said once")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+def calls_in(path):
+    with open(path, encoding="utf-8", errors="replace") as file:
+        return sum("(" in line for line in file)
+
+
+def descriptors(engine):
+    """No descriptor is left: clients wait, those that are in get an answer, and all is well afterwards."""
+    prlimit = want_tool("prlimit")
+    origin = Origin(answering(fine))
+    limits = {"max_connections": 1000}
+    proxy = Proxy(origin.port, engine=engine, workers=1, limits=limits, wrapper=[prlimit, "--nofile=40:40"])
+    clients = [Client(proxy.port) for _ in range(60)]
+    proxy.wait_line("New clients wait, for they cannot be accepted: Too many open files")
+    failed = clients[0].request(target="/no-descriptor")
+    check_failure(failed, *NO_DESCRIPTOR, proxy)
+    is_(origin.connections, 0, "the backend has not heard of it")
+    last = clients.pop()
+    last.send_request(target="/last")
+    ok(not last.readable(NO_CLIENT_MAY_WAIT / 1000), "the last client waits")
+    ok(proxy.alive(), "the proxy lives")
+    for client in clients:
+        client.close()
+    is_(last.read_response().status in (200, NO_DESCRIPTOR[0]), True, "it has an answer when others leave")
+    wait_until(lambda: last.request(target="/last").text == "fine /last", "the backend's answer")
+    is_([once(proxy.port, target="/%d" % i).status for i in range(100)], [200] * 100, "and everybody after it")
+    is_(proxy.count("cannot be accepted"), 1, "it was said once")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+NO_DESCRIPTOR = (502, "connect_failed")
+
+
+def storm(engine):
+    """Clients come and go while there are not enough descriptors for all of them."""
+    prlimit = want_tool("prlimit")
+    proxy = Proxy(Origin(answering(fine)).port, engine=engine, workers=2, wrapper=[prlimit, "--nofile=48:48"])
+
+    def visit(number):
+        seen = []
+        for turn in range(20):
+            try:
+                seen.append(once(proxy.port, target="/%d/%d" % (number, turn), seconds=30).status)
+            except (ConnectionError, ProtocolError) as problem:
+                seen.append(repr(problem))
+        return seen
+
+    seen = sum((run.result() for run in [background(visit, number) for number in range(40)]), [])
+    is_(sorted(set(seen) - {200, NO_DESCRIPTOR[0]}, key=str), [], "800 requests by 40 clients have an answer each")
+    is_({once(proxy.port).status for _ in range(50)}, {200}, "and all is well afterwards")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+for name in ("gomesh", "h2o"):
+    subtest("max_connections_per_ip, engine " + name, per_client, name)
+    subtest("max_connections_per_ip over TLS, engine " + name, per_client_tls, name)
+    subtest("max_connections: no spinning, engine " + name, full, name)
+    subtest("no descriptors, engine " + name, descriptors, name)
+    subtest("too few descriptors under load, engine " + name, storm, name)
+subtest("max_connections_per_ip counts networks of IPv6", per_network)
+done()

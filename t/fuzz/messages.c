@@ -17,6 +17,7 @@
 typedef struct cursor {
     const char *at, *end;
     const char *fault;
+    gm_buffer_t *body; /* borrowed; NULL = bodies are not kept */
 } cursor_t;
 
 typedef struct fields {
@@ -138,10 +139,12 @@ static bool read_fields(cursor_t *self, fields_t *fields)
 
 static bool skip(cursor_t *self, uint64_t length)
 {
-    if ((uint64_t)(self->end - self->at) < length)
-        return false;
-    self->at += length;
-    return true;
+    size_t left = (size_t)(self->end - self->at), size = left < length ? left : (size_t)length;
+
+    if (self->body != NULL && size != 0)
+        gm_buffer_append(self->body, self->at, size);
+    self->at += size;
+    return size == length;
 }
 
 static bool skip_chunks(cursor_t *self)
@@ -176,25 +179,26 @@ static messages_found_t found_at(const cursor_t *self, const char *bytes, const 
 /* ---- what a client sent */
 
 /* @return how long the body is with its framing; SIZE_MAX = not whole, or not good */
-static size_t body_size(const gm_head_t *head, const char *bytes, size_t size)
+static size_t read_body(const gm_head_t *head, const char *bytes, size_t size, gm_buffer_t *body)
 {
     gm_framing_t framing;
-    char *copy;
+    gm_buffer_t copy = {0};
+    bool has_length = head->content_length != GM_HEAD_NO_LENGTH, is_whole;
     size_t left = size;
-    bool is_whole;
 
     gm_framing_init(&framing, head->is_chunked ? GM_FRAMING_CHUNKED : GM_FRAMING_LENGTH,
-                    head->is_chunked                            ? 0
-                    : head->content_length == GM_HEAD_NO_LENGTH ? 0
-                                                                : head->content_length);
+                    !head->is_chunked && has_length ? head->content_length : 0);
     if (framing.has_ended)
         return 0;
-    copy = gm_alloc(size + 1);
-    memcpy(copy, bytes, size);
-    is_whole = size != 0 && gm_framing_feed(&framing, copy, &left) == 0 && framing.has_ended;
+    if (size == 0)
+        return SIZE_MAX;
+    gm_buffer_append(&copy, bytes, size);
+    is_whole = gm_framing_feed(&framing, copy.text, &left) == 0 && framing.has_ended;
+    if (framing.ready != 0)
+        gm_buffer_append(body, copy.text, framing.ready);
     size -= left - framing.ready; /* what follows */
     gm_framing_dispose(&framing);
-    free(copy);
+    gm_buffer_dispose(&copy);
     return is_whole ? size : SIZE_MAX;
 }
 
@@ -203,25 +207,33 @@ void messages_read_client(const char *bytes, size_t size, messages_requests_t *r
     static const gm_head_limits_t limits = {1 << 20, 1 << 20, 1 << 20, GM_HEAD_MAX_FIELDS};
     size_t body;
 
-    requests->count = 0;
     while (size != 0 && requests->count != MESSAGES_MAX_REQUESTS) {
+        messages_request_t *request = &requests->items[requests->count];
         gm_head_t head;
-        char *copy = gm_alloc(size);
-        int ret;
-        memcpy(copy, bytes, size);
-        if ((ret = gm_head_parse_request(copy, size, 0, &limits, &head)) == 1)
-            requests->items[requests->count++] = (messages_request_t){
-                head.method.length == 4 && memcmp(head.method.base, "HEAD", 4) == 0, head.minor_version == 0};
+        char *copy = gm_strndup(bytes, size);
+        int ret = gm_head_parse_request(copy, size, 0, &limits, &head);
+        if (ret == 1) {
+            ++requests->count;
+            *request = (messages_request_t){.is_head = head.method.length == 4 &&
+                                                       memcmp(head.method.base, "HEAD", 4) == 0,
+                                            .is_old = head.minor_version == 0};
+        }
         free(copy);
         if (ret != 1)
             return;
         bytes += head.length;
         size -= head.length;
-        if ((body = body_size(&head, bytes, size)) == SIZE_MAX)
+        if ((body = read_body(&head, bytes, size, &request->body)) == SIZE_MAX)
             return;
         bytes += body;
         size -= body;
     }
+}
+
+void messages_dispose_requests(messages_requests_t *requests)
+{
+    while (requests->count != 0)
+        gm_buffer_dispose(&requests->items[--requests->count].body);
 }
 
 /* ---- what an origin got */
@@ -244,25 +256,51 @@ static bool read_request_line(cursor_t *self)
            fail(self, "a request line without a version");
 }
 
-messages_found_t messages_check_requests(const char *bytes, size_t size, bool may_switch)
+static bool is_known(const gm_buffer_t *body, const messages_requests_t *requests)
 {
-    cursor_t cursor = {bytes, bytes + size, NULL};
+    for (size_t i = 0; i != requests->count; ++i) {
+        const gm_buffer_t *sent = &requests->items[i].body;
+        if (body->length <= sent->length &&
+            (body->length == 0 || memcmp(body->text, sent->text, body->length) == 0))
+            return true;
+    }
+    return false;
+}
+
+/* @return whether a whole request was there */
+static bool read_request(cursor_t *self, fields_t *fields, const messages_requests_t *requests, size_t *count)
+{
+    gm_buffer_t body = {0};
+    bool is_whole;
+
+    if (!read_request_line(self) || !read_fields(self, fields))
+        return false;
+    ++*count;
+    if (fields->hosts != 1)
+        return fail(self, "not one Host");
+    self->body = &body;
+    is_whole =
+        fields->is_chunked ? skip_chunks(self) : fields->length == NO_LENGTH || skip(self, fields->length);
+    self->body = NULL;
+    if (self->fault == NULL && !is_known(&body, requests))
+        fail(self, "a body that no client sent");
+    gm_buffer_dispose(&body);
+    return is_whole && self->fault == NULL;
+}
+
+messages_found_t messages_check_requests(const char *bytes, size_t size, bool may_switch,
+                                         const messages_requests_t *requests)
+{
+    cursor_t cursor = {bytes, bytes + size, NULL, NULL};
     size_t count = 0;
 
     while (cursor.at != cursor.end) {
         const char *from = cursor.at;
-        fields_t fields;
-        if (!read_request_line(&cursor) || !read_fields(&cursor, &fields))
-            return found_at(&cursor, bytes, from, count);
-        ++count;
-        if (fields.hosts != 1) {
-            fail(&cursor, "not one Host");
-            return found_at(&cursor, bytes, from, count);
-        }
-        if (fields.upgrades && may_switch)
+        fields_t fields = {0};
+        bool is_whole = read_request(&cursor, &fields, requests, &count);
+        if (cursor.fault == NULL && fields.upgrades && may_switch)
             return (messages_found_t){.count = count, .is_open_end = true};
-        if (fields.is_chunked ? !skip_chunks(&cursor)
-                              : fields.length != NO_LENGTH && !skip(&cursor, fields.length))
+        if (!is_whole)
             return found_at(&cursor, bytes, from, count);
     }
     return found_at(&cursor, bytes, cursor.at, count);
@@ -309,8 +347,8 @@ static body_t skip_answer_body(cursor_t *self, unsigned status, const fields_t *
 
 messages_found_t messages_check_answers(const char *bytes, size_t size, const messages_requests_t *requests)
 {
-    static const messages_request_t refused = {false, false};
-    cursor_t cursor = {bytes, bytes + size, NULL};
+    static const messages_request_t refused = {0};
+    cursor_t cursor = {bytes, bytes + size, NULL, NULL};
     size_t count = 0;
 
     while (cursor.at != cursor.end) {

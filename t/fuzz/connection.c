@@ -130,7 +130,7 @@ static gm_snapshot_t *load(unsigned origin_port, unsigned dead_port)
                      "proxy:\n"
                      "  workers: 1\n"
                      "  backend: \"127.0.0.1:%u\"\n"
-                     "  trusted_proxies: [127.0.0.1]\n"
+                     "  trusted_proxies: [127.0.0.0/8]\n"
                      "  timeout: { request_timeout: 90s }\n"
                      "  limits: { max_request_body: 300KiB, max_requests_per_connection: 20 }\n"
                      "routes:\n"
@@ -237,17 +237,32 @@ static bool listen_to(peer_t *self)
     return has_heard || self->saw_end || self->saw_reset;
 }
 
+/* Each from another address: a port of one is not free again at once. */
+static int connect_client(void)
+{
+    static uint32_t number;
+    struct sockaddr_in from = {.sin_family = AF_INET};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), size = SMALL_BUFFER_BYTES, on = 1;
+
+    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++number % 65536);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    if (bind(fd, (void *)&from, sizeof(from)) == 0 &&
+        connect(fd, (void *)&world.client_address, sizeof(world.client_address)) == 0)
+        return fd;
+    perror("connection: a client");
+    die("it cannot connect");
+    return -1;
+}
+
 static void add_client(stage_t *stage)
 {
     int fd, accepted, size = SMALL_BUFFER_BYTES;
 
     if (stage->client_count == MAX_CLIENTS)
         return;
-    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-    require(fd != -1 && connect(fd, (void *)&world.client_address, sizeof(world.client_address)) == 0,
-            "a client can connect");
+    fd = connect_client();
     accepted = accept4(world.client_listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     require(accepted != -1, "a client can be accepted");
     setsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* so that it can be full */

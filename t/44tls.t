@@ -67,7 +67,8 @@ def good_certificate(good):
         )
         like(headers.get("x-forwarded-for"), r"^(127\.0\.0\.1|::1)$", "X-Forwarded-For over TLS")
     result = curl("https://localhost:%d/" % proxy.tls_port)
-    is_(result.returncode, 60, "curl that does not know the certificate refuses it")
+    # 77: on a machine without any authorities
+    ok(result.returncode in (60, 77), "curl that does not know the certificate refuses it")
     result = curl("-k", "https://127.0.0.1:%d/health" % proxy.tls_port)
     is_((result.returncode, result.stdout.strip()), (0, b"OK"), "curl -k")
     result = curl(

@@ -364,6 +364,22 @@ def upstream_max_idle():
     is_(origin.connections, 2, "use two connections")
 
 
+@acts("proxy.upstream.max_connections")
+def upstream_max_connections():
+    origin = Origin(silent)
+    proxy = Proxy(origin.port, engine="gomesh", workers=1, upstream={"max_connections": 1})
+    clients = [Client(proxy.port) for _ in range(2)]
+    for client in clients:
+        client.send_request()
+    origin.wait_requests(1)
+    usual = Origin(silent)
+    other = Proxy(usual.port, engine="gomesh", workers=1)
+    for client in [Client(other.port) for _ in range(2)]:
+        client.send_request()
+    usual.wait_requests(2)
+    is_(len(origin.requests), 1, "one request at a time; without a limit two")
+
+
 @acts("proxy.trusted_proxies")
 def trusted_proxies():
     origin = named("x")

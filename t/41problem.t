@@ -28,6 +28,7 @@ PHRASES = {
     431: "Request Header Fields Too Large",
     501: "Not Implemented",
     502: "Bad Gateway",
+    503: "Service Unavailable",
     504: "Gateway Timeout",
 }
 PROVOKED = {}
@@ -404,6 +405,27 @@ def tls_certificate_invalid(settings):
     strangers = issued_certificate("strangers")
     context.load_cert_chain(*issued_certificate("backend", strangers, "DNS:backend.test"))
     return tls_scene(settings, Origin(secret).port)
+
+
+@provoked(
+    "overloaded",
+    Told(
+        503,
+        "connection_limit_reached",
+        "the proxy has no room for another connection to the backend",
+        "proxy.upstream.max_connections are in use, and none was free in time",
+        "again in a second, or a larger proxy.upstream.max_connections or ulimit -n",
+        retryable=True,
+    ),
+    ours_only=True,
+)
+def overloaded(settings):
+    origin = Origin(lambda wire: (wire.origin.saw(wire.read_request()), wire.ends()))
+    limit = {"max_connections": 1}
+    busy = scene(origin.port, settings, workers=1, upstream=limit, timeout={"connect_timeout": duration(300)})
+    Client(busy.proxy.port).send_request()
+    origin.wait_requests(1)
+    return busy
 
 
 @provoked(

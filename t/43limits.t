@@ -162,7 +162,7 @@ def descriptors(engine):
     is_(proxy.stop(), 0, "exit code 0")
 
 
-NO_DESCRIPTOR = (502, "connect_failed")
+NO_DESCRIPTOR = (503, "overloaded")
 
 
 def storm(engine):
@@ -185,11 +185,153 @@ def storm(engine):
     is_(proxy.stop(), 0, "exit code 0")
 
 
+# ---- of connections to a backend
+
+
+class Gate(Origin):
+    """Answers a request when it is let go."""
+
+    def __init__(self):
+        self.gone = set()
+        super().__init__(self.answer)
+
+    def answer(self, wire):
+        while True:
+            request = wire.read_request()
+            if request is None:
+                return
+            wire.origin.saw(request)
+            self.wait(lambda self: request.target in self.gone, "permission for " + request.target, seconds=60)
+            wire.send(fine(request))
+
+    def let_go(self, *targets):
+        with self.changed:
+            self.gone.update(targets)
+            self.changed.notify_all()
+
+    def asked(self):
+        return [request.target for request in self.requests]
+
+
+def asking(proxy, target, method="GET", body=None):
+    client = Client(proxy.port, seconds=60)
+    client.send_request(method, target, body=body)
+    return client
+
+
+def queue():
+    """Requests beyond the limit come to the backend in the order of their arrival."""
+    origin = Gate()
+    patience = {"connect_timeout": "30s"}
+    proxy = Proxy(origin.port, engine="gomesh", workers=1, upstream={"max_connections": 2}, timeout=patience)
+    clients = {}
+    for number in range(8):
+        target = "/%d" % number
+        clients[target] = asking(proxy, target, *(("POST", b"b" * 100000) if number == 4 else ()))
+        proxy.wait_line(r"Forwarding: \S+ %s " % target)
+        origin.wait_requests(min(number + 1, 2))
+    is_(origin.asked(), ["/0", "/1"], "two of eight are asked at once")
+    for number in range(8):
+        origin.let_go("/%d" % number)
+        is_(clients["/%d" % number].read_response().text, "fine /%d" % number, "request %d is answered" % number)
+        origin.wait_requests(min(number + 3, 8))
+    is_(origin.asked(), ["/%d" % number for number in range(8)], "in the order of their arrival")
+    is_(origin.connections, 2, "over two connections")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+def queue_late():
+    """Who waits for too long gets 503, and who leaves is not forwarded."""
+    origin = Gate()
+    patience = {"connect_timeout": duration(500)}
+    proxy = Proxy(origin.port, engine="gomesh", workers=1, upstream={"max_connections": 1}, timeout=patience)
+    first = asking(proxy, "/first")
+    origin.wait_requests(1)
+    late, gone = asking(proxy, "/late"), asking(proxy, "/gone")
+    proxy.wait_line("Forwarding: GET /gone")
+    gone.reset()
+    response = late.read_response()
+    check_failure(response, 503, "overloaded", proxy, r"GET /late → 127\.0\.0\.1:%d" % origin.port)
+    is_(response.get("retry-after"), "1", "Retry-After")
+    proxy.wait_line("GET /gone .* failed: client_gone")
+    next_one = asking(proxy, "/next")
+    proxy.wait_line("Forwarding: GET /next")
+    origin.let_go("/first", "/next", "/gone", "/late")
+    is_(first.read_response().text, "fine /first", "the first has its answer")
+    is_(next_one.read_response().text, "fine /next", "the place is free for another")
+    is_(origin.asked(), ["/first", "/next"], "nobody else came to the backend")
+    is_(late.request(target="/late").text, "fine /late", "the connection of the one that was late goes on")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+def queue_ends():
+    """A place is free again, however its exchange ended."""
+    def handler(wire):
+        request = wire.read_request()
+        wire.origin.saw(request)
+        if request.target == "/close":
+            return
+        if request.target == "/nonsense":
+            wire.send("HTTP/9 what\r\n\r\n")
+        elif request.target == "/cut":
+            wire.send("HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        elif request.target == "/silent":
+            wire.ends()
+        elif request.target == "/upgrade":
+            wire.send("HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n")
+            wire.ends()
+        else:
+            wire.send(fine(request))
+
+    origin = Origin(handler)
+    proxy = Proxy(origin.port, engine="gomesh", workers=1, upstream={"max_connections": 1}, timeout={"connect_timeout": "30s"})
+    for turn in range(3):
+        for target in ("/close", "/nonsense"):
+            is_(once(proxy.port, target=target).status, 502, "502 for " + target)
+        cut = asking(proxy, "/cut")
+        cut.read_response_head()
+        for target in ("/silent", "/upgrade"):
+            client = Client(proxy.port)
+            fields = [("Connection", "upgrade"), ("Upgrade", "x")]
+            client.send_request(target=target, headers=fields)
+            origin.wait(lambda self: self.requests[-1].target == target, target)
+            client.reset()
+        is_(once(proxy.port, target="/fine").text, "fine /fine", "and a good one has the place afterwards")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
+def queue_storm():
+    """Many clients, few connections, some clients leave: everybody who stays is answered."""
+    origin = Origin(answering(fine))
+    proxy = Proxy(origin.port, engine="gomesh", workers=2, upstream={"max_connections": 3}, timeout={"connect_timeout": "30s"})
+
+    def visit(number):
+        seen, client = [], None
+        for turn in range(30):
+            client = client or Client(proxy.port, seconds=60)
+            if (turn + number) % 5 == 0:
+                client.send_request(target="/leaves")
+                client.reset()
+                client = None
+            else:
+                seen.append(client.request(target="/%d" % turn).status)
+        return seen
+
+    seen = sum((run.result() for run in [background(visit, number) for number in range(30)]), [])
+    is_(set(seen), {200}, "%d requests are answered" % len(seen))
+    ok(len(origin.open) <= 6, "with at most three connections of each worker (%d)" % len(origin.open))
+    is_(proxy.stop(), 0, "exit code 0")
+
+
 for name in ("gomesh", "h2o"):
     subtest("max_connections_per_ip, engine " + name, per_client, name)
     subtest("max_connections_per_ip over TLS, engine " + name, per_client_tls, name)
     subtest("max_connections: no spinning, engine " + name, full, name)
     subtest("no descriptors, engine " + name, descriptors, name)
     subtest("too few descriptors under load, engine " + name, storm, name)
+subtest("upstream.max_connections: in order", queue)
+subtest("upstream.max_connections: late and gone", queue_late)
+subtest("upstream.max_connections: places are given back", queue_ends)
+subtest("upstream.max_connections under load", queue_storm)
 subtest("max_connections_per_ip counts networks of IPv6", per_network)
 done()

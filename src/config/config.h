@@ -72,6 +72,7 @@ typedef struct gm_limits_conf {
 
 typedef struct gm_upstream_conf {
     uint64_t idle_timeout_ms, max_idle_per_endpoint;
+    uint64_t max_connections; /* per endpoint and worker; 0 = no limit */
 } gm_upstream_conf_t;
 
 typedef struct gm_dns_conf {

@@ -125,6 +125,8 @@ static const gm_field_t upstream_fields[] = {
      "how long an idle connection to a backend is kept; a backend's Keep-Alive field may shorten it"},
     {"max_idle_per_endpoint", GM_FIELD_COUNT, AT(gm_upstream_conf_t, max_idle_per_endpoint), "256", 0, 1000000, NULL, NULL,
      0, "max_idle", "idle connections kept per backend and worker"},
+    {"max_connections", GM_FIELD_COUNT, AT(gm_upstream_conf_t, max_connections), "0", 0, 1000000, NULL, NULL, 0, NULL,
+     "connections per backend and worker; further requests wait for connect_timeout, then get 503; 0 = no limit"},
     {0}};
 static const gm_section_t upstream_section = {"proxy.upstream", upstream_fields, sizeof(gm_upstream_conf_t), -1, -1,
     NOT_A_HOSTPORT};

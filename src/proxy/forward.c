@@ -25,6 +25,7 @@ typedef struct gm_forward {
     gm_stream_t *body;   /* NULL = the request has none */
     gm_client_t *client; /* owned while the exchange runs */
     gm_watch_t total;    /* request_timeout */
+    gm_turn_t turn;      /* upstream.max_connections */
     h2o_iovec_t head;
     h2o_buffer_t *up, *down; /* owned: what is being written to the endpoint, and to the client */
     uint64_t body_bytes;     /* taken from the client so far */
@@ -78,6 +79,7 @@ static void drop_client(gm_forward_t *self)
     if (self->request->connector != NULL)
         gm_connector_cancel(self->request->connector);
     self->request->connector = NULL;
+    gm_turn_leave(&self->turn);
 }
 
 static void on_dispose(void *data)
@@ -264,6 +266,7 @@ static void release_client(gm_forward_t *self)
     self->client = NULL;
     self->has_finished = true;
     gm_pool_give(pool_of(self->request), client);
+    gm_turn_leave(&self->turn);
 }
 
 static void send_answer(gm_forward_t *self)
@@ -508,6 +511,27 @@ static gm_client_t *take_idle(gm_forward_t *self)
     return client;
 }
 
+static void connect_first(gm_forward_t *self)
+{
+    gm_client_t *client = take_idle(self);
+
+    if (client != NULL)
+        begin_exchange(self, client);
+    else
+        connect_anew(self);
+}
+
+static void on_turn(gm_turn_t *turn, bool is_late)
+{
+    gm_forward_t *self = H2O_STRUCT_FROM_MEMBER(gm_forward_t, turn, turn);
+
+    if (is_late)
+        fail(self, GM_FAILURE_OVERLOADED,
+             "proxy.upstream.max_connections are in use, and none was free in time");
+    else
+        connect_first(self);
+}
+
 static gm_request_framing_t choose_framing(const gm_stream_t *body, const gm_downstream_t *downstream)
 {
     gm_request_framing_t framing = {.content_length = GM_HEAD_NO_LENGTH};
@@ -534,7 +558,6 @@ void gm_forward_start(gm_request_t *request)
     h2o_req_t *req = request->req;
     gm_forward_t *self = h2o_mem_alloc_shared(&req->pool, sizeof(*self), on_dispose);
     gm_request_framing_t framing;
-    gm_client_t *client;
 
     memset(self, 0, sizeof(*self));
     self->super.proceed = on_proceed;
@@ -558,8 +581,6 @@ void gm_forward_start(gm_request_t *request)
     }
     if (self->body == NULL || self->body->has_ended)
         start_total(self);
-    if ((client = take_idle(self)) != NULL)
-        begin_exchange(self, client);
-    else
-        connect_anew(self);
+    if (gm_turn_take(gm_pool_turns(pool_of(request)), &self->turn, on_turn))
+        connect_first(self);
 }

@@ -56,6 +56,7 @@ static uint64_t shortest(const gm_timeout_conf_t *timeout)
     uint64_t ms =
         min_of(min_of(timeout->read_timeout_ms, timeout->write_timeout_ms), timeout->idle_timeout_ms);
 
+    ms = min_of(ms, timeout->connect_timeout_ms);
     if (timeout->request_timeout_ms != 0)
         ms = min_of(ms, timeout->request_timeout_ms);
     return timeout->tunnel_idle_timeout_ms != 0 ? min_of(ms, timeout->tunnel_idle_timeout_ms) : ms;
@@ -67,9 +68,14 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
     const gm_timeout_conf_t *timeout = &gm_snapshot_config(proxy->snapshot)->proxy.timeout;
     const gm_upstream_conf_t *upstream = &gm_snapshot_config(proxy->snapshot)->proxy.upstream;
 
+    gm_pool_options_t pool = {.idle_ms = upstream->idle_timeout_ms,
+                              .max_idle = upstream->max_idle_per_endpoint,
+                              .max_connections = upstream->max_connections,
+                              .patience_ms = timeout->connect_timeout_ms};
+
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
-    self->watches = gm_watches_create(shortest(timeout));
+    pool.watches = self->watches = gm_watches_create(shortest(timeout));
     h2o_timeout_init(loop, &self->connect_timeout, timeout->connect_timeout_ms);
     h2o_timeout_init(loop, &self->request_timeout, timeout->request_timeout_ms);
     h2o_timeout_init(loop, &self->poll_interval, POLL_MS);
@@ -77,8 +83,7 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
     self->pools_h2o = gm_alloc((proxy->cluster_count + 1) * sizeof(self->pools_h2o[0]));
     for (size_t i = 0; i != proxy->cluster_count; ++i)
         if (gm_proxy_is_ours(proxy))
-            self->pools[i] = gm_pool_create(proxy->clusters[i], upstream->idle_timeout_ms,
-                                            upstream->max_idle_per_endpoint);
+            self->pools[i] = gm_pool_create(proxy->clusters[i], &pool);
         else
             self->pools_h2o[i] = gm_pool_h2o_create(loop, proxy->clusters[i], upstream->idle_timeout_ms);
     return self;

@@ -108,6 +108,8 @@ h2o_iovec_t gm_reply_fill(const gm_request_t *request, gm_failure_t failure, con
     /* it says how things are now, to this client */
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, "Cache-Control",
                    H2O_STRLIT("no-store"));
+    if (req->res.status == 503)
+        h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_RETRY_AFTER, "Retry-After", H2O_STRLIT("1"));
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("proxy-status"), 0, "Proxy-Status",
                           proxy_status.base, proxy_status.len);
     return body;

@@ -42,6 +42,8 @@ const char *gm_failure_reason_phrase(int status)
         return "Not Implemented";
     case 502:
         return "Bad Gateway";
+    case 503:
+        return "Service Unavailable";
     case 504:
         return "Gateway Timeout";
     default:

@@ -78,10 +78,21 @@ static void describe(gm_connector_t *self, const char *words)
 
 static gm_failure_t failure_of(int error)
 {
-    return error == ECONNREFUSED ? GM_FAILURE_CONNECT_REFUSED
-           : error == ECONNRESET ? GM_FAILURE_CONNECTION_RESET
-           : error == ETIMEDOUT  ? GM_FAILURE_CONNECT_TIMEOUT
-                                 : GM_FAILURE_CONNECT_FAILED;
+    switch (error) {
+    case ECONNREFUSED:
+        return GM_FAILURE_CONNECT_REFUSED;
+    case ECONNRESET:
+        return GM_FAILURE_CONNECTION_RESET;
+    case ETIMEDOUT:
+        return GM_FAILURE_CONNECT_TIMEOUT;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+        return GM_FAILURE_OVERLOADED; /* it is not the backend's fault */
+    default:
+        return GM_FAILURE_CONNECT_FAILED;
+    }
 }
 
 /*

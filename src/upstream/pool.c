@@ -9,6 +9,7 @@ struct gm_pool {
     gm_cluster_t *cluster; /* shared */
     uint64_t idle_ms;
     size_t max_idle, count;
+    gm_turns_t turns;
     uint32_t version; /* of the cluster's addresses that the idle connections go to */
     size_t preferred;
     h2o_linklist_t idle; /* clients, the last used first */
@@ -19,13 +20,14 @@ static gm_client_t *client_of(h2o_linklist_t *link)
     return H2O_STRUCT_FROM_MEMBER(gm_client_t, link, link);
 }
 
-gm_pool_t *gm_pool_create(gm_cluster_t *cluster, uint64_t idle_ms, size_t max_idle)
+gm_pool_t *gm_pool_create(gm_cluster_t *cluster, const gm_pool_options_t *options)
 {
     gm_pool_t *self = gm_alloc(sizeof(*self));
 
     self->cluster = gm_cluster_retain(cluster);
-    self->idle_ms = idle_ms;
-    self->max_idle = max_idle;
+    self->idle_ms = options->idle_ms;
+    self->max_idle = options->max_idle;
+    gm_turns_init(&self->turns, options->watches, options->max_connections, options->patience_ms);
     h2o_linklist_init_anchor(&self->idle);
     return self;
 }
@@ -64,6 +66,11 @@ static void follow_cluster(gm_pool_t *self)
     self->version = version;
     self->preferred = 0;
     clear(self);
+}
+
+gm_turns_t *gm_pool_turns(gm_pool_t *self)
+{
+    return &self->turns;
 }
 
 gm_client_t *gm_pool_take(gm_pool_t *self)

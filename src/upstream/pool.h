@@ -4,18 +4,29 @@
 
 #include "upstream/client.h"
 #include "upstream/cluster.h"
+#include "upstream/turns.h"
 
 typedef struct gm_pool gm_pool_t; /* owned by its worker's context, used by that worker only */
 
-/**
- * @param cluster   retained
- * @param idle_ms   how long an idle connection is kept; an endpoint may ask for less
- * @param max_idle  how many are kept
- */
-GM_MUST_USE gm_pool_t *gm_pool_create(gm_cluster_t *cluster, uint64_t idle_ms, size_t max_idle);
+typedef struct gm_pool_options {
+    gm_watches_t *watches;  /* borrowed */
+    uint64_t idle_ms;       /* how long an idle connection is kept; an endpoint may ask for less */
+    size_t max_idle;        /* how many are kept */
+    size_t max_connections; /* idle or not; 0 = no limit */
+    uint64_t patience_ms;   /* how long at most anybody waits for one of them */
+} gm_pool_options_t;
+
+/** @param cluster  retained */
+GM_MUST_USE gm_pool_t *gm_pool_create(gm_cluster_t *cluster, const gm_pool_options_t *options);
 
 /** Closes what is idle. Accepts NULL. */
 void gm_pool_destroy(gm_pool_t *self);
+
+/**
+ * Whoever takes a connection, or connects where none is idle, has a turn first, and leaves it when the
+ * connection was given back or is gone.
+ */
+gm_turns_t *gm_pool_turns(gm_pool_t *self);
 
 /** The connection that was used last, now the caller's; NULL = connect. */
 gm_client_t *gm_pool_take(gm_pool_t *self);

@@ -14,6 +14,7 @@ PROXY_STATUS_WORDS = {
     "connect_refused": "connection_refused",
     "connect_failed": "destination_ip_unroutable",
     "connect_timeout": "connection_timeout",
+    "overloaded": "connection_limit_reached",
     "connection_reset": "connection_terminated|http_response_incomplete",
     "connection_terminated": "connection_terminated|http_response_incomplete",
     "response_timeout": "http_response_timeout|connection_read_timeout",

@@ -1,0 +1,42 @@
+/* turns: how many exchanges with one endpoint run at once, and who waits for one to end */
+#ifndef GM_UPSTREAM_TURNS_H
+#define GM_UPSTREAM_TURNS_H
+
+#include <stdbool.h>
+
+#include "net/watch.h"
+
+typedef struct gm_turn gm_turn_t;
+
+/** Of one worker and one cluster; embedded in its pool. All zero = no limit. Worker only. */
+typedef struct gm_turns {
+    gm_watches_t *watches; /* borrowed */
+    size_t max, taken;     /* max: 0 = no limit, and then nothing is counted */
+    uint64_t patience_ms;
+    h2o_linklist_t waiting; /* the one that came first is the first */
+} gm_turns_t;
+
+/** @param is_late  it has waited long enough, and has no turn */
+typedef void (*gm_turn_cb_t)(gm_turn_t *self, bool is_late);
+
+/** Embedded in what wants a connection; all zero = wants none. Worker only. */
+struct gm_turn {
+    gm_turns_t *all; /* borrowed; NULL = neither waits nor has one */
+    h2o_linklist_t link;
+    gm_watch_t patience;
+    gm_turn_cb_t on_turn;
+};
+
+/** @param patience_ms  how long at most anybody waits */
+void gm_turns_init(gm_turns_t *self, gm_watches_t *watches, size_t max, uint64_t patience_ms);
+
+/** @return true if it is one's turn at once; otherwise `on_turn` is called later, once */
+bool gm_turn_take(gm_turns_t *all, gm_turn_t *self, gm_turn_cb_t on_turn);
+
+/**
+ * The turn is over, or not waited for any more: the next one has it, from within this call. For one that has
+ * none, nothing happens.
+ */
+void gm_turn_leave(gm_turn_t *self);
+
+#endif

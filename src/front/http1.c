@@ -488,8 +488,10 @@ static void on_leave_check(gm_watch_t *watch)
 {
     gm_http1_connection_t *self = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch);
 
-    /* a quiet answer gives no sign of life to ask for, so its client counts as gone */
+    /* a quiet answer gives no sign of life to ask for, so its client counts as gone; should it be there, it
+     * must not take this for the end of its answer */
     if (is_reset(self) || (self->has_head && !h2o_socket_is_writing(self->sock))) {
+        gm_transport_abort(self->sock);
         gm_http1_close(self);
         return;
     }

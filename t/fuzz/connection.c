@@ -74,6 +74,7 @@ typedef struct stage {
     size_t client_count, origin_count, client, origin;
     unsigned blocks;
     bool was_cut, has_waited;
+    bool may_be_over; /* an answer whose end is that of its connection, or the last chunk */
 } stage_t;
 
 /* ---- the world */
@@ -248,8 +249,11 @@ static int connect_client(void)
     setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-    if (bind(fd, (void *)&from, sizeof(from)) == 0 &&
-        connect(fd, (void *)&world.client_address, sizeof(world.client_address)) == 0)
+    require(fd != -1 && bind(fd, (void *)&from, sizeof(from)) == 0, "a client has an address");
+    do
+        errno = 0; /* the fuzzer's alarm clock may interrupt */
+    while (connect(fd, (void *)&world.client_address, sizeof(world.client_address)) != 0 && errno == EINTR);
+    if (errno == 0 || errno == EISCONN)
         return fd;
     perror("connection: a client");
     die("it cannot connect");
@@ -353,7 +357,7 @@ static void act_for_all(stage_t *stage, char letter, const uint8_t *bytes, size_
     else if (letter == 'K' && stage->origin_count != 0)
         stage->origin = (stage->origin + 1) % stage->origin_count;
     else if (letter == 't' && size != 0)
-        pass(stage, spans_ms[bytes[0] % 10]);
+        pass(stage, spans_ms[(bytes[0] + 2u) % 10]); /* '0' is 48 */
     else if (letter == 'w')
         wait_really(stage);
     else if (letter == 'd') {
@@ -474,6 +478,9 @@ static void check_client(const stage_t *stage, const peer_t *client)
     if (client->saw_end && !client->has_half_closed && !client->has_been_told && !stage->was_cut &&
         !found.is_whole && !found.is_open_end)
         blame("a client", "a clean end within an answer", &client->got, found.at);
+    if (client->saw_end && found.is_open_end && !client->has_been_told && !stage->may_be_over &&
+        count_text(&client->got, " 101 ") == 0)
+        blame("a client", "a clean end of an answer that goes on", &client->got, 0);
     messages_dispose_requests(&requests);
 }
 
@@ -550,6 +557,11 @@ static void end(stage_t *stage)
 {
     bool must = must_notice(stage);
 
+    for (size_t i = 0; i != stage->origin_count; ++i) {
+        const peer_t *origin = &stage->origins[i];
+        stage->may_be_over = stage->may_be_over || origin->fd == -1 || origin->has_half_closed ||
+                             count_text(&origin->sent, "\r\n0") != 0;
+    }
     for (size_t i = 0; i != stage->client_count; ++i)
         leave(&stage->clients[i], stage->blocks != 0);
     settle(stage);

@@ -424,6 +424,17 @@ def max_connections():
     is_(len(origin.requests), 22, "and is forwarded then")
 
 
+@acts("proxy.limits.min_body_rate")
+def min_body_rate():
+    limits = {"min_body_rate": "1MiB"}
+    proxy = Proxy(named("x").port, engine="gomesh", limits=limits, timeout={"read_timeout": duration(300)})
+    client = Client(proxy.port)
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n")
+    while not client.readable(0.02):  # never as long as read_timeout; the whole would take half a minute
+        client.send(b"x" * 1000)
+    check_failure(client.read_response(), 408, "request_timeout", proxy)
+
+
 @acts("proxy.limits.max_connections_per_ip")
 def max_connections_per_ip():
     proxy = Proxy(named("x").port, limits={"max_connections_per_ip": 1}, workers=2)

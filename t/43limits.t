@@ -323,12 +323,76 @@ def queue_storm():
     is_(proxy.stop(), 0, "exit code 0")
 
 
+# ---- of patience
+
+
+def dripping(client, piece, is_chunked):
+    """Sends pieces, each sooner than read_timeout, until there is an answer."""
+    framing = "Transfer-Encoding: chunked" if is_chunked else "Content-Length: 100000000"
+    client.send("POST /drip HTTP/1.1\r\nHost: a\r\n%s\r\n\r\n" % framing)
+    data = b"%x\r\n%s\r\n" % (len(piece), piece) if is_chunked else piece
+    pieces = 0
+    while not client.readable(0.02):
+        client.send(data)
+        pieces += 1
+    return pieces
+
+
+def drip():
+    limit, patience = {"min_body_rate": "100KiB"}, {"read_timeout": duration(400)}
+    proxy = Proxy(Origin(answering(fine)).port, engine="gomesh", limits=limit, timeout=patience)
+    for is_chunked in (False, True):
+        client = Client(proxy.port)
+        pieces = dripping(client, b"d" * 10, is_chunked)
+        ok(pieces > 5, "a dripped body has its grace (%d pieces)" % pieces)
+        response = client.read_response()
+        check_failure(response, 408, "request_timeout", proxy, r"POST /drip → 127\.0\.0\.1:\d+")
+        is_(response.tokens("connection"), ["close"], "and is the last")
+    ok(proxy.find("its body comes slower than proxy.limits.min_body_rate"), "the log says why")
+
+
+def steady():
+    """Faster than the rate, for longer than every timeout: nobody is in the way."""
+    limit, patience = {"min_body_rate": "1KiB"}, {"read_timeout": duration(200)}
+    proxy = Proxy(Origin(answering(fine)).port, engine="gomesh", limits=limit, timeout=patience)
+    client = Client(proxy.port)
+    client.send("POST /steady HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
+    for _ in range(100):
+        client.send(b"s" * 1000)
+        time.sleep(0.01 * SLOW)
+    is_(client.read_response().text, "fine /steady", "a steady upload is answered")
+    is_(once(proxy.port, method="POST", body=b"x").status, 200, "a body of one byte, too")
+
+
+def slow_backend():
+    """A backend that takes nothing for a while is not the client's fault."""
+    limit = {"min_body_rate": "10MiB"}
+    patience = {"read_timeout": duration(300), "write_timeout": "60s"}
+    size = 20 << 20
+
+    def handler(wire):
+        wire.origin.saw(wire.read_request_head())
+        time.sleep(3 * SLOW)
+        wire.read_exactly(size)
+        wire.send(http_message("HTTP/1.1 200 OK", [], b"took it"))
+        wire.ends()
+
+    proxy = Proxy(Origin(handler).port, engine="gomesh", limits=limit, timeout=patience)
+    client = Client(proxy.port, seconds=60)
+    client.send("POST /big HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size)
+    client.send(bytes(size))
+    is_(client.read_response().text, "took it", "20 MiB, of which none moved for longer than read_timeout")
+
+
 for name in ("gomesh", "h2o"):
     subtest("max_connections_per_ip, engine " + name, per_client, name)
     subtest("max_connections_per_ip over TLS, engine " + name, per_client_tls, name)
     subtest("max_connections: no spinning, engine " + name, full, name)
     subtest("no descriptors, engine " + name, descriptors, name)
     subtest("too few descriptors under load, engine " + name, storm, name)
+subtest("min_body_rate", drip)
+subtest("min_body_rate: a steady upload", steady)
+subtest("min_body_rate: a slow backend", slow_backend)
 subtest("upstream.max_connections: in order", queue)
 subtest("upstream.max_connections: late and gone", queue_late)
 subtest("upstream.max_connections: places are given back", queue_ends)

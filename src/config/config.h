@@ -65,6 +65,7 @@ typedef struct gm_tls_conf {
 
 typedef struct gm_limits_conf {
     uint64_t max_request_body_bytes;                  /* 0 = no limit */
+    uint64_t min_body_rate_bytes;                     /* a second; 0 = no limit */
     uint64_t max_connections, max_connections_per_ip; /* the latter: 0 = no limit */
     uint64_t max_requests_per_connection;             /* 0 = no limit */
     uint64_t max_head_bytes, max_field_bytes, max_target_bytes, max_fields;

@@ -101,6 +101,8 @@ static const gm_section_t tls_section = {"proxy.tls", tls_fields, sizeof(gm_tls_
 static const gm_field_t limits_fields[] = {
     {"max_request_body", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_request_body_bytes), "0", 0, TIB, NULL, NULL, 0,
      "max_body_size client_max_body_size", "a larger request body gets 413; 0 = no limit (engine h2o: 128MiB)"},
+    {"min_body_rate", GM_FIELD_SIZE, AT(gm_limits_conf_t, min_body_rate_bytes), "0", 0, TIB, NULL, NULL, 0, NULL,
+     "bytes a second: a body that on average, after read_timeout, comes slower gets 408; 0 = no limit (engine gomesh)"},
     {"max_requests_per_connection", GM_FIELD_COUNT, AT(gm_limits_conf_t, max_requests_per_connection), "0", 0, 1000000000,
      NULL, NULL, 0, "keepalive_requests", "after so many requests a client's connection ends; 0 = no limit"},
     {"max_head", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_head_bytes), "64KiB", 256, 1048576, NULL, NULL, 0,

@@ -126,6 +126,23 @@ static void watch_body(gm_http1_connection_t *self)
         return;
     }
     gm_watch_start(self->front->options.watches, &self->reading, self->front->options.read_ms, on_late_body);
+    /* also after the backend was slow: what the client could not send meanwhile does not count */
+    self->exchange->paced_since_ms = self->reading.since_ms;
+    self->exchange->paced_bytes = self->framing.ready;
+}
+
+/* No timer: bytes have just come and the watch was renewed; if none come, that is noticed anyway. */
+static bool is_too_slow(gm_http1_connection_t *self, uint64_t got)
+{
+    const gm_http1_options_t *options = &self->front->options;
+    uint64_t elapsed_ms;
+
+    if (options->min_body_rate == 0 || !gm_watch_is_running(&self->reading))
+        return false;
+    self->exchange->paced_bytes += got;
+    elapsed_ms = self->reading.since_ms - self->exchange->paced_since_ms;
+    return elapsed_ms > options->read_ms &&
+           self->exchange->paced_bytes < options->min_body_rate * elapsed_ms / 1000;
 }
 
 /* What the client sent behind the last chunk, now that it is complete. */
@@ -167,6 +184,8 @@ static int feed_body(gm_http1_connection_t *self)
 
 static void on_body_bytes(gm_http1_connection_t *self)
 {
+    uint64_t before = self->framing.ready;
+
     if (feed_body(self) != 0) {
         stop_body(self, GM_FAILURE_BAD_REQUEST, "the request's body is not valid chunked coding");
         return;
@@ -175,6 +194,10 @@ static void on_body_bytes(gm_http1_connection_t *self)
         gm_watch_stop(&self->reading);
     else
         gm_watch_renew(&self->reading);
+    if (is_too_slow(self, self->framing.ready - before)) {
+        stop_body(self, GM_FAILURE_REQUEST_TIMEOUT, "its body comes slower than proxy.limits.min_body_rate");
+        return;
+    }
     if (!self->framing.has_ended && self->sock->input->size >= GM_TRANSPORT_HIGH_WATER)
         hold_back(self); /* the backend is slow, not the client */
     if (self->exchange->body.on_change != NULL &&

@@ -18,6 +18,7 @@ typedef struct gm_http1_options {
     gm_watches_t *watches;
     gm_head_limits_t limits;
     uint64_t read_ms, write_ms, idle_ms;
+    uint64_t min_body_rate;   /* bytes a second, after read_ms; 0 = any */
     uint64_t max_requests;    /* per connection; 0 = no limit */
     const gm_cidr_t *trusted; /* clients that may speak for others */
     size_t trusted_count;

@@ -27,6 +27,7 @@ typedef struct gm_http1_exchange {
     gm_http1_connection_t *connection;
     gm_stream_t body;
     gm_downstream_t downstream;
+    uint64_t paced_since_ms, paced_bytes; /* of the body: for its average rate */
     /* an answer that waits for an interim one; all in the request's pool */
     h2o_send_state_t held_state;
     h2o_iovec_t *held;

@@ -384,6 +384,54 @@ def slow_backend():
     is_(client.read_response().text, "took it", "20 MiB, of which none moved for longer than read_timeout")
 
 
+# ---- of the clock
+
+CLOCK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <sys/time.h>
+#include <unistd.h>
+int gettimeofday(struct timeval *restrict at, void *restrict zone)
+{
+    int (*real)(struct timeval *, void *) = (int (*)(struct timeval *, void *))dlsym(RTLD_NEXT, "gettimeofday");
+    int ret = real(at, zone);
+    if (access(getenv("JUMP"), F_OK) == 0)
+        at->tv_sec -= 3600;
+    return ret;
+}
+"""
+
+
+def clock_jumps():
+    """The system's clock goes back by an hour while a connection is being made and others wait."""
+    if SLOW > 1:
+        raise Skip("a sanitizer wants to be the first library")
+    source, library = write_file("clock.c", CLOCK), os.path.join(temporary_folder(), "clock.so")
+    if os.system("'%s' -shared -fPIC -o %s %s 2>/dev/null" % (want_tool("cc"), library, source)):
+        raise Skip("nothing can be compiled here")
+    jump = os.path.join(temporary_folder(), "jump")
+    wrapper = ["env", "LD_PRELOAD=" + library, "JUMP=" + jump]
+    route = {"name": "r", "match": {"path": {"prefix": "/fine"}}, "backend": {"host": "127.0.0.1", "port": Origin(answering(fine)).port}}
+    patience = {"connect_timeout": "500ms", "idle_timeout": "1s"}
+    limits = {"max_connections": 3}
+    proxy = Proxy(blackhole(), engine="gomesh", workers=1, timeout=patience, limits=limits, routes=[route], wrapper=wrapper)
+    connecting, idle, third = [Client(proxy.port) for _ in range(3)]
+    is_(idle.request(target="/fine").status, 200, "a client that is idle then")
+    waiting = Client(proxy.port)
+    waiting.send_request(target="/fine/waiting")
+    proxy.wait_line("new clients wait")
+    connecting.send_request()
+    proxy.wait_line("Forwarding: GET / ")
+    write_file("jump", "")
+    ok(os.path.exists(jump), "the clock jumps")
+    check_failure(connecting.read_response(), 504, "connect_timeout", proxy)
+    third.close()
+    is_(waiting.read_response().text, "fine /fine/waiting", "a client that waited to be accepted is served")
+    ok(idle.ends(), "the idle client's connection ends")
+    is_(proxy.stop(), 0, "exit code 0")
+
+
 for name in ("gomesh", "h2o"):
     subtest("max_connections_per_ip, engine " + name, per_client, name)
     subtest("max_connections_per_ip over TLS, engine " + name, per_client_tls, name)
@@ -393,6 +441,7 @@ for name in ("gomesh", "h2o"):
 subtest("min_body_rate", drip)
 subtest("min_body_rate: a steady upload", steady)
 subtest("min_body_rate: a slow backend", slow_backend)
+subtest("the clock jumps", clock_jumps)
 subtest("upstream.max_connections: in order", queue)
 subtest("upstream.max_connections: late and gone", queue_late)
 subtest("upstream.max_connections: places are given back", queue_ends)

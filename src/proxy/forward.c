@@ -493,9 +493,8 @@ static void connect_anew(gm_forward_t *self)
     gm_proxy_context_t *context = self->request->context;
 
     self->request->connector = gm_connector_start(
-        context->super.loop, self->request->cluster, gm_pool_preferred_address(pool_of(self->request)),
-        context->proxy->tls[self->request->route->cluster], &context->connect_timeout,
-        &context->poll_interval, on_connected, self);
+        &context->connecting, self->request->cluster, gm_pool_preferred_address(pool_of(self->request)),
+        context->proxy->tls[self->request->route->cluster], on_connected, self);
 }
 
 /* What must not be sent twice must not be sent into a connection that is closed already. */

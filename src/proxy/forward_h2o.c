@@ -40,9 +40,9 @@ static void connect_first(gm_request_t *request)
 
     request->was_pooled = false;
     request->connector =
-        gm_connector_start(context->super.loop, request->cluster,
+        gm_connector_start(&context->connecting, request->cluster,
                            gm_pool_h2o_preferred_address(context->pools_h2o[request->route->cluster]), NULL,
-                           &context->connect_timeout, &context->poll_interval, on_connected, request);
+                           on_connected, request);
 }
 
 void gm_forward_h2o_start(gm_request_t *request)

@@ -76,9 +76,12 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
     pool.watches = self->watches = gm_watches_create(shortest(timeout));
-    h2o_timeout_init(loop, &self->connect_timeout, timeout->connect_timeout_ms);
     h2o_timeout_init(loop, &self->request_timeout, timeout->request_timeout_ms);
     h2o_timeout_init(loop, &self->poll_interval, POLL_MS);
+    self->connecting = (gm_connecting_t){.loop = loop,
+                                         .watches = self->watches,
+                                         .timeout_ms = timeout->connect_timeout_ms,
+                                         .poll = &self->poll_interval};
     self->pools = gm_alloc((proxy->cluster_count + 1) * sizeof(self->pools[0]));
     self->pools_h2o = gm_alloc((proxy->cluster_count + 1) * sizeof(self->pools_h2o[0]));
     for (size_t i = 0; i != proxy->cluster_count; ++i)
@@ -104,7 +107,6 @@ void gm_proxy_context_destroy(gm_proxy_context_t *self)
     free(self->pools);
     free(self->pools_h2o);
     gm_watches_destroy(self->watches);
-    h2o_timeout_dispose(loop, &self->connect_timeout);
     h2o_timeout_dispose(loop, &self->request_timeout);
     h2o_timeout_dispose(loop, &self->poll_interval);
     queue = self->super.queue;

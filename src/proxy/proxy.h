@@ -7,6 +7,7 @@
 #include "config/snapshot.h"
 #include "front/connection.h"
 #include "net/watch.h"
+#include "upstream/connector.h"
 #include "upstream/pool.h"
 #include "upstream/pool_h2o.h"
 
@@ -26,10 +27,11 @@ typedef struct gm_proxy {
 typedef struct gm_proxy_context {
     h2o_context_t super;
     gm_proxy_t *proxy;         /* borrowed from the generation */
-    gm_watches_t *watches;     /* owned; engine "gomesh" */
+    gm_watches_t *watches;     /* owned */
     gm_pool_t **pools;         /* owned, one per cluster; engine "gomesh" */
     gm_pool_h2o_t **pools_h2o; /* owned, one per cluster; engine "h2o" */
-    h2o_timeout_t connect_timeout, poll_interval, request_timeout;
+    gm_connecting_t connecting;
+    h2o_timeout_t poll_interval, request_timeout;
 } gm_proxy_context_t;
 
 /** @param snapshot  retained  @return NULL with *err filled if a backend's TLS files cannot be used */

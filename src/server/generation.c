@@ -235,7 +235,5 @@ gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *contex
 {
     if (self->proxy == NULL)
         return ((backend_context_t *)context)->watches;
-    if (!gm_proxy_is_ours(self->proxy))
-        return NULL;
     return H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)->watches;
 }

@@ -39,7 +39,7 @@ void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context
 GM_MUST_USE gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *context,
                                                    atomic_size_t *open);
 
-/** What is to be looked at between two runs of the event loop; NULL = nothing. */
+/** What is to be looked at between two runs of the event loop. */
 gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *context);
 
 #endif

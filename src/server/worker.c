@@ -28,7 +28,7 @@ struct gm_worker {
     h2o_evloop_t *loop;
     h2o_context_t *context;
     gm_front_t *front;
-    gm_watches_t *watches; /* borrowed; may be NULL */
+    gm_watches_t *watches; /* borrowed */
     gm_listener_t *listeners[2 * GM_LISTENER_MAX_SOCKETS];
     size_t listener_count;
     h2o_multithread_receiver_t orders;
@@ -128,13 +128,12 @@ static int32_t tend_listeners(gm_worker_t *self, int32_t longest_ms)
 
 static void serve(gm_worker_t *self)
 {
-    int32_t longest_ms = self->watches != NULL ? gm_watches_interval_ms(self->watches) : 1000;
+    int32_t longest_ms = gm_watches_interval_ms(self->watches);
 
     while (!self->is_draining || gm_front_count(self->front) != 0) {
         if (h2o_evloop_run(self->loop, tend_listeners(self, longest_ms)) != 0 && errno != EINTR)
             break;
-        if (self->watches != NULL)
-            gm_watches_sweep(self->watches);
+        gm_watches_sweep(self->watches);
     }
 }
 

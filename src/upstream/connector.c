@@ -1,7 +1,8 @@
 /*
  * Connects to a cluster, address by address, and can say afterwards what went wrong in the system's words;
- * the library's own connect knows only "failed", and asks one address at random. Called by proxy/forward_h2o
- * on a worker.
+ * the library's own connect knows only "failed", and asks one address at random. Limits are watches, so a
+ * jump of the system's clock moves none; the loop's timer, which such a jump may hold up, only makes things
+ * quicker. Called by proxy/forward and forward_h2o on a worker.
  */
 #include "upstream/connector.h"
 
@@ -17,13 +18,12 @@
 #include "tls/client_context.h"
 
 struct gm_connector {
-    h2o_loop_t *loop;
-    gm_cluster_t *cluster; /* shared */
-    SSL_CTX *tls;          /* borrowed; NULL = plain */
-    h2o_timeout_t *timeout, *poll;
-    h2o_timeout_entry_t timer;
-    h2o_socket_t *sock; /* owned while connecting */
-    uint64_t started_at;
+    const gm_connecting_t *how; /* borrowed */
+    gm_cluster_t *cluster;      /* shared */
+    SSL_CTX *tls;               /* borrowed; NULL = plain */
+    gm_watch_t limit;
+    h2o_timeout_entry_t soon; /* linked while something is due at the next poll */
+    h2o_socket_t *sock;       /* owned while connecting */
     gm_addresses_t addresses;
     size_t first, tried; /* addresses are taken from `first` on, round the list */
     gm_connected_t result;
@@ -32,17 +32,19 @@ struct gm_connector {
 };
 
 static void try_next(gm_connector_t *self);
+static void on_late(gm_watch_t *watch);
 
-static void set_timer(gm_connector_t *self, h2o_timeout_t *timeout, h2o_timeout_cb cb)
+static void call_soon(gm_connector_t *self, h2o_timeout_cb cb)
 {
-    h2o_timeout_unlink(&self->timer);
-    self->timer.cb = cb;
-    h2o_timeout_link(self->loop, timeout, &self->timer);
+    h2o_timeout_unlink(&self->soon);
+    self->soon.cb = cb;
+    h2o_timeout_link(self->how->loop, self->how->poll, &self->soon);
 }
 
 static void destroy(gm_connector_t *self)
 {
-    h2o_timeout_unlink(&self->timer);
+    h2o_timeout_unlink(&self->soon);
+    gm_watch_stop(&self->limit);
     if (self->sock != NULL)
         h2o_socket_close(self->sock);
     gm_cluster_release(self->cluster);
@@ -111,12 +113,6 @@ static void on_address_failed(gm_connector_t *self, gm_failure_t failure, const 
     try_next(self);
 }
 
-static void on_connect_timeout(h2o_timeout_entry_t *entry)
-{
-    gm_connector_t *self = H2O_STRUCT_FROM_MEMBER(gm_connector_t, timer, entry);
-    on_address_failed(self, GM_FAILURE_CONNECT_TIMEOUT, "no answer within connect_timeout");
-}
-
 /* What OpenSSL said about the certificate has a word of its own; the rest is a handshake that failed. */
 static gm_failure_t failure_of_handshake(const char *err)
 {
@@ -167,7 +163,7 @@ static void on_writable(h2o_socket_t *sock, const char *unused)
 
 static void on_failed_at_once(h2o_timeout_entry_t *entry)
 {
-    finish(H2O_STRUCT_FROM_MEMBER(gm_connector_t, timer, entry));
+    finish(H2O_STRUCT_FROM_MEMBER(gm_connector_t, soon, entry));
 }
 
 /* @return 0, or errno */
@@ -182,7 +178,7 @@ static int start_connect(gm_connector_t *self, const gm_address_t *address)
         close(fd);
         return error;
     }
-    self->sock = h2o_evloop_socket_create(self->loop, fd, 0);
+    self->sock = h2o_evloop_socket_create(self->how->loop, fd, 0);
     self->sock->data = self;
     h2o_socket_notify_write(self->sock, on_writable);
     return 0;
@@ -195,7 +191,7 @@ static void try_next(gm_connector_t *self)
         self->result.index = (self->first + self->tried++) % self->addresses.count;
         self->result.address = self->addresses.items[self->result.index];
         if ((error = start_connect(self, &self->result.address)) == 0) {
-            set_timer(self, self->timeout, on_connect_timeout);
+            gm_watch_start(self->how->watches, &self->limit, self->how->timeout_ms, on_late);
             return;
         }
         if (self->tried == 1 || error == ECONNREFUSED) {
@@ -203,20 +199,21 @@ static void try_next(gm_connector_t *self)
             describe(self, strerror(error));
         }
     }
-    set_timer(self, self->poll, on_failed_at_once); /* not from within the caller's call */
+    gm_watch_start(self->how->watches, &self->limit, self->how->timeout_ms, on_late);
+    call_soon(self, on_failed_at_once); /* not from within the caller's call */
 }
 
-static void on_poll(h2o_timeout_entry_t *entry)
+/* @return whether the resolver has spoken */
+static bool look_up(gm_connector_t *self)
 {
-    gm_connector_t *self = H2O_STRUCT_FROM_MEMBER(gm_connector_t, timer, entry);
-
     gm_cluster_get_addresses(self->cluster, &self->addresses);
+    return self->addresses.count != 0 || self->addresses.failed;
+}
+
+static void follow_resolver(gm_connector_t *self)
+{
     if (self->addresses.count != 0) {
         try_next(self);
-        return;
-    }
-    if (!self->addresses.failed && h2o_now(self->loop) - self->started_at < self->timeout->timeout) {
-        set_timer(self, self->poll, on_poll);
         return;
     }
     self->result.failure = GM_FAILURE_DNS_FAILED;
@@ -225,24 +222,46 @@ static void on_poll(h2o_timeout_entry_t *entry)
     finish(self);
 }
 
-gm_connector_t *gm_connector_start(h2o_loop_t *loop, gm_cluster_t *cluster, size_t first, SSL_CTX *tls,
-                                   h2o_timeout_t *timeout, h2o_timeout_t *poll, gm_connector_cb_t cb,
-                                   void *data)
+static void on_poll(h2o_timeout_entry_t *entry)
+{
+    gm_connector_t *self = H2O_STRUCT_FROM_MEMBER(gm_connector_t, soon, entry);
+
+    if (look_up(self))
+        follow_resolver(self);
+    else
+        call_soon(self, on_poll);
+}
+
+static void on_late(gm_watch_t *watch)
+{
+    gm_connector_t *self = H2O_STRUCT_FROM_MEMBER(gm_connector_t, limit, watch);
+
+    h2o_timeout_unlink(&self->soon);
+    if (self->sock != NULL) {
+        on_address_failed(self, GM_FAILURE_CONNECT_TIMEOUT, "no answer within connect_timeout");
+    } else if (self->addresses.count == 0) {
+        look_up(self);
+        follow_resolver(self);
+    } else {
+        finish(self); /* failed at once, and the loop's timer was held up */
+    }
+}
+
+gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *cluster, size_t first,
+                                   SSL_CTX *tls, gm_connector_cb_t cb, void *data)
 {
     gm_connector_t *self = gm_alloc(sizeof(*self));
 
-    self->loop = loop;
+    self->how = how;
     self->cluster = gm_cluster_retain(cluster);
     self->tls = tls;
-    self->timeout = timeout;
-    self->poll = poll;
-    self->started_at = h2o_now(loop);
     self->first = first;
     self->cb = cb;
     self->data = data;
+    gm_watch_start(how->watches, &self->limit, how->timeout_ms, on_late);
     gm_cluster_get_addresses(cluster, &self->addresses);
     if (self->addresses.count == 0)
-        set_timer(self, poll, on_poll);
+        call_soon(self, on_poll);
     else
         try_next(self);
     return self;

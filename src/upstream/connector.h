@@ -4,6 +4,7 @@
 
 #include <h2o.h>
 
+#include "net/watch.h"
 #include "telemetry/failure.h"
 #include "upstream/cluster.h"
 
@@ -21,16 +22,21 @@ typedef struct gm_connected {
 /** Called once, never from within gm_connector_start; the connector is gone afterwards. */
 typedef void (*gm_connector_cb_t)(void *data, const gm_connected_t *result);
 
+/** The same for all of a worker; outlives its connectors. */
+typedef struct gm_connecting {
+    h2o_loop_t *loop;
+    gm_watches_t *watches;
+    uint64_t timeout_ms; /* allowed to each address */
+    h2o_timeout_t *poll; /* of the loop, short: how often to look whether the name is resolved */
+} gm_connecting_t;
+
 /**
  * Tries the addresses of a cluster in turn, beginning with `first`. Waits for the resolver where the name was
  * never looked up, for at most the timeout.
- * @param tls      of tls/client_context; NULL = plain
- * @param timeout  of the loop; its duration is allowed to each address; outlives the connector
- * @param poll     of the loop, short: how often to look whether the name is resolved
+ * @param tls  of tls/client_context; NULL = plain
  */
-GM_MUST_USE gm_connector_t *gm_connector_start(h2o_loop_t *loop, gm_cluster_t *cluster, size_t first,
-                                               SSL_CTX *tls, h2o_timeout_t *timeout, h2o_timeout_t *poll,
-                                               gm_connector_cb_t cb, void *data);
+GM_MUST_USE gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *cluster,
+                                               size_t first, SSL_CTX *tls, gm_connector_cb_t cb, void *data);
 
 /** Gives up; the callback is not called. */
 void gm_connector_cancel(gm_connector_t *self);

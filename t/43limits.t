@@ -109,6 +109,8 @@ proxy.wait()
 
 def full(engine):
     """At the limit the process sleeps, and says what is the matter once."""
+    if SLOW > 1:
+        raise Skip("a sanitizer does not run under strace")
     strace = want_tool("strace")
     path = os.path.join(temporary_folder(), "strace-" + engine)
     wrapper = [strace, "-D", "-f", "-qq", "-e", "trace=epoll_wait,accept,accept4", "-o", path]

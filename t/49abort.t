@@ -152,7 +152,7 @@ def clients_that_leave(pair):
         try:
             origin.wait(lambda self: wanted in self.ended, wanted, 5)
             ended = origin.ended[wanted] - at
-            ok(ended < 1.0 * SLOW, "%s, %s: cancelled within a second (%d ms)" % (what, how, ended * 1000))
+            ok(ended < 3.0 * SLOW, "%s, %s: cancelled soon (%d ms)" % (what, how, ended * 1000))
         except AssertionError:
             ok(False, "%s, %s: cancelled" % (what, how))
     targets = {request.target for request in origin.requests}
@@ -182,7 +182,7 @@ def stalled_and_gone():
             pass
         took = now() - start
         ok(fds(proxy) <= before, "%s: a reset ends the request" % target)
-        ok(took < 1.0 * SLOW, "%s: within a second (%d ms)" % (target, took * 1000))
+        ok(took < 3.0 * SLOW, "%s: soon (%d ms)" % (target, took * 1000))
     settled(proxy, before)
 
 

@@ -10,8 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include <linux/tcp.h>
-
+#include "front/message.h"
 #include "net/transport.h"
 #include "tls/peer.h"
 
@@ -42,20 +41,11 @@ static void set_reading(gm_http1_connection_t *self, bool on)
         h2o_socket_read_stop(self->sock);
 }
 
-static bool is_reset(const gm_http1_connection_t *self)
-{
-    struct tcp_info info = {0};
-    socklen_t length = sizeof(info);
-
-    return getsockopt(h2o_socket_get_fd(self->sock), IPPROTO_TCP, TCP_INFO, &info, &length) != 0 ||
-           info.tcpi_state == 7 /* TCP_CLOSE */;
-}
-
 static void on_unread_check(gm_watch_t *watch)
 {
     gm_http1_connection_t *self = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch);
 
-    if (is_reset(self))
+    if (gm_transport_is_reset(self->sock))
         gm_http1_close(self);
     else
         gm_watch_start(self->front->options.watches, watch, LEAVE_CHECK_MS, on_unread_check);
@@ -73,7 +63,7 @@ static void renew(gm_http1_connection_t *self)
     h2o_init_request(&self->req, &self->super, NULL);
     self->last = (h2o_ostream_t){.do_send = gm_http1_send};
     self->req._ostr_top = &self->last;
-    self->has_head = self->is_chunked = self->has_no_body = self->ends_by_close = self->is_broken = false;
+    self->has_head = self->is_chunked = self->has_no_body = self->is_broken = false;
     self->is_held = self->expects_continue = self->is_tunnel = false;
     self->exchange = NULL;
     self->seen = 0;
@@ -145,24 +135,6 @@ static bool is_too_slow(gm_http1_connection_t *self, uint64_t got)
            self->exchange->paced_bytes < options->min_body_rate * elapsed_ms / 1000;
 }
 
-/* What the client sent behind the last chunk, now that it is complete. */
-static int take_trailers(gm_http1_connection_t *self)
-{
-    const gm_buffer_t *raw = &self->framing.chunked.trailers;
-    h2o_mem_pool_t *pool = &self->req.pool;
-    char *copy;
-    int count;
-
-    if (raw->length == 0)
-        return 0;
-    copy = h2o_mem_alloc_pool(pool, raw->length);
-    memcpy(copy, raw->text, raw->length);
-    self->exchange->body.trailers = h2o_mem_alloc_pool(pool, GM_HEAD_MAX_FIELDS * sizeof(gm_head_field_t));
-    count = gm_head_parse_trailers(copy, raw->length, self->exchange->body.trailers, GM_HEAD_MAX_FIELDS);
-    self->exchange->body.trailer_count = count > 0 ? (size_t)count : 0;
-    return count < 0 ? -1 : 0;
-}
-
 /* @return 0, or -1 if it is malformed */
 static int feed_body(gm_http1_connection_t *self)
 {
@@ -179,7 +151,10 @@ static int feed_body(gm_http1_connection_t *self)
     }
     self->exchange->body.available = self->framing.ready;
     self->exchange->body.has_ended = self->framing.has_ended;
-    return self->framing.has_ended && self->framing.kind == GM_FRAMING_CHUNKED ? take_trailers(self) : 0;
+    if (!self->framing.has_ended || self->framing.kind != GM_FRAMING_CHUNKED)
+        return 0;
+    return gm_message_take_trailers(&self->req.pool, &self->framing.chunked.trailers,
+                                    &self->exchange->body.trailers, &self->exchange->body.trailer_count);
 }
 
 static void on_body_bytes(gm_http1_connection_t *self)
@@ -281,21 +256,6 @@ static gm_span_t moved_span(gm_span_t span, ptrdiff_t distance)
     return span;
 }
 
-static void fill_fields(h2o_req_t *req, const gm_head_t *head, ptrdiff_t distance)
-{
-    h2o_vector_reserve(&req->pool, &req->headers, head->field_count + 4);
-    for (size_t i = 0; i != head->field_count; ++i) {
-        h2o_iovec_t name = moved(head->fields[i].name, distance),
-                    value = moved(head->fields[i].value, distance);
-        const h2o_token_t *token = h2o_lookup_token(name.base, name.len);
-        if (token != NULL)
-            h2o_add_header(&req->pool, &req->headers, token, NULL, value.base, value.len);
-        else
-            h2o_add_header_by_str(&req->pool, &req->headers, name.base, name.len, 0, NULL, value.base,
-                                  value.len);
-    }
-}
-
 /* The head moves into the request's pool, so that the socket's buffer holds only the body and what follows.
  */
 static void fill_request(gm_http1_connection_t *self, const gm_head_t *head)
@@ -308,12 +268,10 @@ static void fill_request(gm_http1_connection_t *self, const gm_head_t *head)
     memcpy(copy, bytes, head->length);
     req->version = 0x100 | (int)head->minor_version;
     req->input.method = moved(head->method, distance);
-    req->input.path = head->target.base < bytes || head->target.base >= bytes + head->length
-                          ? h2o_iovec_init(head->target.base, head->target.length) /* static: "/" */
-                          : moved(head->target, distance);
+    req->input.path = moved(head->target, distance);
     if (head->host.base != NULL)
         req->input.authority = moved(head->host, distance);
-    fill_fields(req, head, distance);
+    gm_message_add_fields(&req->pool, &req->headers, head, distance);
     req->http1_is_persistent = head->keeps_alive;
     self->exchange->downstream.accepts_trailers = head->accepts_trailers;
     self->exchange->downstream.upgrade = moved_span(head->upgrade, distance);
@@ -362,7 +320,7 @@ static void begin_request(gm_http1_connection_t *self)
     *self->exchange = (gm_http1_exchange_t){.connection = self};
     self->exchange->downstream = (gm_downstream_t){
         .is_trusted = self->is_trusted,
-        .peer = {self->peer, strlen(self->peer)},
+        .peer = {self->peer, self->peer_length},
         .client_cert = {self->client_cert, self->client_cert != NULL ? strlen(self->client_cert) : 0},
         .open_tunnel = gm_http1_open_tunnel,
         .half_close = gm_http1_half_close,
@@ -513,7 +471,7 @@ static void on_leave_check(gm_watch_t *watch)
 
     /* a quiet answer gives no sign of life to ask for, so its client counts as gone; should it be there, it
      * must not take this for the end of its answer */
-    if (is_reset(self) || (self->has_head && !h2o_socket_is_writing(self->sock))) {
+    if (gm_transport_is_reset(self->sock) || (self->has_head && !h2o_socket_is_writing(self->sock))) {
         gm_transport_abort(self->sock);
         gm_http1_close(self);
         return;

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "front/message.h"
 #include "http/write.h"
 #include "net/transport.h"
 #include "telemetry/log.h"
@@ -60,12 +61,10 @@ static void choose_framing(gm_http1_connection_t *self)
         req->http1_is_persistent = 0;
     if (self->is_tunnel || self->has_no_body || req->res.content_length != SIZE_MAX)
         return;
-    if (req->version >= 0x101) {
+    if (req->version >= 0x101)
         self->is_chunked = true;
-    } else {
-        self->ends_by_close = true;
-        req->http1_is_persistent = 0;
-    }
+    else
+        req->http1_is_persistent = 0; /* its end is the connection's */
 }
 
 static size_t head_size(const h2o_req_t *req, size_t reason_length, size_t upgrade_length)
@@ -159,25 +158,11 @@ static void on_last_written(h2o_socket_t *sock, const char *err)
         gm_http1_on_answered(self);
 }
 
-static h2o_iovec_t make_end(gm_http1_connection_t *self)
-{
-    const gm_downstream_t *downstream = &self->exchange->downstream;
-    char *start, *at;
-
-    if (downstream->trailer_count == 0 || !downstream->accepts_trailers)
-        return h2o_iovec_init(H2O_STRLIT("0\r\n\r\n"));
-    at = start = h2o_mem_alloc_pool(
-        &self->req.pool, gm_write_fields_size(downstream->trailers, downstream->trailer_count) + 5);
-    at = GM_WRITE_LITERAL(at, "0\r\n");
-    at = gm_write_fields(at, downstream->trailers, downstream->trailer_count);
-    at = GM_WRITE_LITERAL(at, "\r\n");
-    return h2o_iovec_init(start, (size_t)(at - start));
-}
-
 static void write_piece(gm_http1_connection_t *self, const h2o_iovec_t *bufs, size_t count,
                         h2o_send_state_t state)
 {
     h2o_req_t *req = &self->req;
+    const gm_downstream_t *downstream = &self->exchange->downstream;
     h2o_iovec_t on_stack[MAX_BUFS + 4], *out = on_stack;
     size_t filled = 0, length = 0;
 
@@ -201,7 +186,8 @@ static void write_piece(gm_http1_connection_t *self, const h2o_iovec_t *bufs, si
             out[filled++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
     }
     if (state == H2O_SEND_STATE_FINAL && self->is_chunked)
-        out[filled++] = make_end(self);
+        out[filled++] = gm_message_last_chunk(&req->pool, downstream->trailers,
+                                              downstream->accepts_trailers ? downstream->trailer_count : 0);
     if (state == H2O_SEND_STATE_ERROR)
         self->is_broken = true;
     watch_write(self);

@@ -53,7 +53,7 @@ struct gm_http1_connection {
     bool is_tls;
     bool is_trusted; /* a proxy of ours */
     /* of the current answer */
-    bool has_head, is_chunked, has_no_body, ends_by_close, is_broken;
+    bool has_head, is_chunked, has_no_body, is_broken;
     bool is_sending_interim; /* the answer waits until that is out */
     bool is_held;
     size_t seen; /* bytes of the head that were looked at already */

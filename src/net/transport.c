@@ -88,16 +88,30 @@ void gm_transport_shrink(h2o_buffer_t **buffer)
     h2o_buffer_init(buffer, &h2o_socket_buffer_prototype);
 }
 
+static bool ask_kernel(h2o_socket_t *sock, struct tcp_info *info)
+{
+    socklen_t length = sizeof(*info);
+
+    memset(info, 0, sizeof(*info));
+    return getsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_INFO, info, &length) == 0;
+}
+
 bool gm_transport_is_taken(h2o_socket_t *sock, uint64_t *acked)
 {
-    struct tcp_info info = {0};
-    socklen_t length = sizeof(info);
     uint64_t before = *acked;
+    struct tcp_info info;
 
-    if (getsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_INFO, &info, &length) != 0)
+    if (!ask_kernel(sock, &info))
         return false;
     *acked = info.tcpi_bytes_acked;
     return *acked != before;
+}
+
+bool gm_transport_is_reset(h2o_socket_t *sock)
+{
+    struct tcp_info info;
+
+    return !ask_kernel(sock, &info) || info.tcpi_state == 7 /* TCP_CLOSE */;
 }
 
 /* Connecting to AF_UNSPEC is how Linux is told to reset a TCP connection at once. */

@@ -42,6 +42,9 @@ void gm_transport_shrink(h2o_buffer_t **buffer);
  */
 bool gm_transport_is_taken(h2o_socket_t *sock, uint64_t *acked);
 
+/** Whether the peer has reset the connection; also told while nothing is read. */
+bool gm_transport_is_reset(h2o_socket_t *sock);
+
 /** Resets a connection: its peer must see that something is missing. The socket is still to be closed. */
 void gm_transport_abort(h2o_socket_t *sock);
 

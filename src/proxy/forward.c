@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "front/message.h"
 #include "http/fields.h"
 #include "net/transport.h"
 #include "proxy/reply.h"
@@ -138,23 +139,6 @@ static void start_total(gm_forward_t *self)
 
 /* ---- the answer, from the endpoint to the client */
 
-static void fill_fields(h2o_req_t *req, const gm_head_t *head, ptrdiff_t distance)
-{
-    h2o_mem_pool_t *pool = &req->pool;
-
-    h2o_vector_reserve(pool, &req->res.headers, head->field_count);
-    for (size_t i = 0; i != head->field_count; ++i) {
-        const gm_head_field_t *field = &head->fields[i];
-        const char *name = field->name.base + distance, *value = field->value.base + distance;
-        const h2o_token_t *token = h2o_lookup_token(name, field->name.length);
-        if (token != NULL)
-            h2o_add_header(pool, &req->res.headers, token, NULL, value, field->value.length);
-        else
-            h2o_add_header_by_str(pool, &req->res.headers, name, field->name.length, 0, NULL, value,
-                                  field->value.length);
-    }
-}
-
 /* ---- a tunnel: both directions run through the same code as bodies do, with their back-pressure */
 
 static void on_tunnel_idle(gm_watch_t *watch)
@@ -223,7 +207,7 @@ static int on_head(void *data, const gm_head_t *head, const char *bytes)
     }
     req->res.content_length =
         head->content_length == GM_HEAD_NO_LENGTH ? SIZE_MAX : (size_t)head->content_length;
-    fill_fields(req, head, copy - bytes);
+    gm_message_add_fields(&req->pool, &req->res.headers, head, copy - bytes);
     if (head->status == 101)
         open_tunnel(self, head->upgrade.base != NULL
                               ? (gm_span_t){copy + (head->upgrade.base - bytes), head->upgrade.length}
@@ -241,19 +225,12 @@ static void on_interim(void *data, const gm_head_t *head)
 
 static void take_trailers(gm_forward_t *self)
 {
-    const gm_buffer_t *raw = &self->client->framing.chunked.trailers;
-    h2o_mem_pool_t *pool = &self->request->req->pool;
     gm_downstream_t *downstream = self->downstream;
-    char *copy;
-    int count;
 
-    if (raw->length == 0 || !downstream->accepts_trailers)
-        return;
-    copy = h2o_mem_alloc_pool(pool, raw->length);
-    memcpy(copy, raw->text, raw->length);
-    downstream->trailers = h2o_mem_alloc_pool(pool, GM_HEAD_MAX_FIELDS * sizeof(gm_head_field_t));
-    count = gm_head_parse_trailers(copy, raw->length, downstream->trailers, GM_HEAD_MAX_FIELDS);
-    downstream->trailer_count = count > 0 ? (size_t)count : 0;
+    if (downstream->accepts_trailers &&
+        gm_message_take_trailers(&self->request->req->pool, &self->client->framing.chunked.trailers,
+                                 &downstream->trailers, &downstream->trailer_count) != 0)
+        self->client->keeps_alive = false; /* the body is whole, but this endpoint writes nonsense */
 }
 
 /* The connection goes back before the client has its answer: the next request may use it at once. */
@@ -333,49 +310,32 @@ static void on_body(void *data)
 
 /* ---- the request, from the client to the endpoint */
 
+/* What the client has sent since, or all of it once more where a connection turned out to be dead. */
 static size_t add_body(gm_forward_t *self, h2o_iovec_t *bufs)
 {
-    size_t count = 0;
+    size_t count = 0, piece = self->has_whole_body ? self->up->size : 0;
 
-    if (self->body->available != 0) {
+    if (!self->has_whole_body && self->body->available != 0) {
         gm_transport_clear(&self->up);
         self->body->take(self->body, &self->up);
         self->has_taken_body = true;
-        self->body_bytes += self->up->size;
-        if (self->is_chunked)
-            bufs[count++] =
-                h2o_iovec_init(self->size_line, (size_t)snprintf(self->size_line, sizeof(self->size_line),
-                                                                 "%zx\r\n", self->up->size));
-        bufs[count++] = h2o_iovec_init(self->up->bytes, self->up->size);
-        if (self->is_chunked)
-            bufs[count++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
+        piece = self->up->size;
+        self->body_bytes += piece;
     }
+    if (piece != 0 && self->is_chunked)
+        bufs[count++] = h2o_iovec_init(
+            self->size_line, (size_t)snprintf(self->size_line, sizeof(self->size_line), "%zx\r\n", piece));
+    if (piece != 0)
+        bufs[count++] = h2o_iovec_init(self->up->bytes, piece);
+    if (piece != 0 && self->is_chunked)
+        bufs[count++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
     if (!self->body->has_ended)
         return count;
     self->has_sent_all = true;
     self->has_whole_body = self->body_bytes == self->up->size;
     if (self->is_chunked)
-        bufs[count++] = gm_request_trailers_make(self->request->req, self->body);
-    return count;
-}
-
-/* A body that is here already when its connection is: sent again as it was. */
-static size_t add_body_again(gm_forward_t *self, h2o_iovec_t *bufs)
-{
-    size_t count = 0;
-
-    self->has_sent_all = true;
-    if (self->is_chunked && self->up->size != 0)
         bufs[count++] =
-            h2o_iovec_init(self->size_line, (size_t)snprintf(self->size_line, sizeof(self->size_line),
-                                                             "%zx\r\n", self->up->size));
-    if (self->up->size != 0)
-        bufs[count++] = h2o_iovec_init(self->up->bytes, self->up->size);
-    if (self->is_chunked) {
-        if (self->up->size != 0)
-            bufs[count++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
-        bufs[count++] = gm_request_trailers_make(self->request->req, self->body);
-    }
+            gm_message_last_chunk(&self->request->req->pool, self->body->trailers, self->body->trailer_count);
     return count;
 }
 
@@ -406,8 +366,6 @@ static void write_request(gm_forward_t *self)
     self->has_head_out = true;
     if (self->body == NULL)
         self->has_sent_all = true;
-    else if (self->has_whole_body)
-        count += add_body_again(self, bufs + count);
     else
         count += add_body(self, bufs + count);
     if (count != 0)
@@ -467,7 +425,6 @@ static void begin_exchange(gm_forward_t *self, gm_client_t *client)
     const h2o_req_t *req = self->request->req;
 
     self->client = client;
-    ++self->request->tries;
     gm_client_begin(client, &events, self, h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")),
                     timeouts_of(self->request)->write_timeout_ms);
     if (self->body != NULL && !self->has_taken_body)

@@ -136,17 +136,3 @@ h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstre
     at = GM_WRITE_LITERAL(at, "x-forwarded-by: GoMesh-Proxy\r\n\r\n");
     return h2o_iovec_init(start, (size_t)(at - start));
 }
-
-h2o_iovec_t gm_request_trailers_make(h2o_req_t *req, const gm_stream_t *body)
-{
-    char *start, *at;
-
-    if (body->trailer_count == 0)
-        return h2o_iovec_init(H2O_STRLIT("0\r\n\r\n"));
-    at = start =
-        h2o_mem_alloc_pool(&req->pool, gm_write_fields_size(body->trailers, body->trailer_count) + 5);
-    at = GM_WRITE_LITERAL(at, "0\r\n");
-    at = gm_write_fields(at, body->trailers, body->trailer_count);
-    at = GM_WRITE_LITERAL(at, "\r\n");
-    return h2o_iovec_init(start, (size_t)(at - start));
-}

@@ -20,7 +20,4 @@ typedef struct gm_request_framing {
 h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstream,
                                  const gm_request_framing_t *framing, bool is_trusted);
 
-/** The last chunk of a body and its trailers; static, or in the request's pool. */
-h2o_iovec_t gm_request_trailers_make(h2o_req_t *req, const gm_stream_t *body);
-
 #endif

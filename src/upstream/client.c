@@ -104,7 +104,6 @@ static void choose_framing(gm_client_t *self, const gm_head_t *head)
     self->keep_alive_s = head->keep_alive_s;
     if (head->status == 101) {
         gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
-        self->is_tunnel = true;
         self->keeps_alive = false;
         self->response_ms = 0; /* both sides may be quiet now */
     } else if (self->is_head_request || head->status == 204 || head->status == 304) {
@@ -251,6 +250,8 @@ static void on_read(h2o_socket_t *sock, const char *err)
     size_t before = self->want;
     uint64_t expected = hint(self);
 
+    if (self->state == GM_CLIENT_IDLE && err == NULL && sock->ssl != NULL && sock->input->size == 0)
+        return;                          /* a session ticket of TLS 1.3 */
     if (self->state == GM_CLIENT_IDLE) { /* whatever it says, nobody asked */
         leave(self);
         return;

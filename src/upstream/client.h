@@ -57,8 +57,8 @@ struct gm_client {
     void (*on_gone)(void *data, gm_client_t *self); /* while idle */
     uint64_t response_ms, acked;
     unsigned exchanges, interim_count, keep_alive_s;
-    bool is_tunnel, is_head_request, keeps_alive, is_reading, has_sent_all, has_write_failed, has_broken_off,
-        was_silent, may_have_more;
+    bool is_head_request, keeps_alive, is_reading, has_sent_all, has_write_failed, has_broken_off, was_silent,
+        may_have_more;
     size_t seen, want;
     gm_framing_t framing;
 };
@@ -107,12 +107,6 @@ static inline bool gm_client_has_ended(const gm_client_t *self)
 static inline bool gm_client_has_broken_off(const gm_client_t *self)
 {
     return self->has_broken_off;
-}
-
-/** After an answer with status 101: what the endpoint sends until it closes is the answer's body. */
-static inline bool gm_client_is_tunnel(const gm_client_t *self)
-{
-    return self->is_tunnel;
 }
 
 /** Tells the endpoint of a tunnel that nothing more will come. Nothing may be waiting to be written. */

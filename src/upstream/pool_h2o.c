@@ -102,8 +102,3 @@ size_t gm_pool_h2o_preferred_address(const gm_pool_h2o_t *self)
 {
     return self->preferred;
 }
-
-gm_cluster_t *gm_pool_h2o_cluster(const gm_pool_h2o_t *self)
-{
-    return self->cluster;
-}

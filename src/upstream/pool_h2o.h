@@ -27,6 +27,4 @@ h2o_socketpool_t *gm_pool_h2o_put(gm_pool_h2o_t *self, const gm_connected_t *con
 /** The index to begin with when connecting. */
 size_t gm_pool_h2o_preferred_address(const gm_pool_h2o_t *self);
 
-gm_cluster_t *gm_pool_h2o_cluster(const gm_pool_h2o_t *self);
-
 #endif

@@ -1,0 +1,54 @@
+/*
+ * Requests and answers carry fields, chunks and trailers alike. Called by front/http1 for what comes from and
+ * goes to clients, by proxy/forward for endpoints. Worker's thread.
+ */
+#include "front/message.h"
+
+#include "http/write.h"
+
+void gm_message_add_fields(h2o_mem_pool_t *pool, h2o_headers_t *headers, const gm_head_t *head,
+                           ptrdiff_t distance)
+{
+    h2o_vector_reserve(pool, headers, head->field_count + 4); /* failures and handlers add some */
+    for (size_t i = 0; i != head->field_count; ++i) {
+        const gm_head_field_t *field = &head->fields[i];
+        const char *name = field->name.base + distance, *value = field->value.base + distance;
+        const h2o_token_t *token = h2o_lookup_token(name, field->name.length);
+        if (token != NULL)
+            h2o_add_header(pool, headers, token, NULL, value, field->value.length);
+        else
+            h2o_add_header_by_str(pool, headers, name, field->name.length, 0, NULL, value,
+                                  field->value.length);
+    }
+}
+
+int gm_message_take_trailers(h2o_mem_pool_t *pool, const gm_buffer_t *raw, gm_head_field_t **fields,
+                             size_t *count)
+{
+    char *copy;
+    int found;
+
+    *count = 0;
+    if (raw->length == 0)
+        return 0;
+    copy = h2o_mem_alloc_pool(pool, raw->length);
+    memcpy(copy, raw->text, raw->length);
+    *fields = h2o_mem_alloc_pool(pool, GM_HEAD_MAX_FIELDS * sizeof(**fields));
+    if ((found = gm_head_parse_trailers(copy, raw->length, *fields, GM_HEAD_MAX_FIELDS)) < 0)
+        return -1;
+    *count = (size_t)found;
+    return 0;
+}
+
+h2o_iovec_t gm_message_last_chunk(h2o_mem_pool_t *pool, const gm_head_field_t *trailers, size_t count)
+{
+    char *start, *at;
+
+    if (count == 0)
+        return h2o_iovec_init(H2O_STRLIT("0\r\n\r\n"));
+    at = start = h2o_mem_alloc_pool(pool, gm_write_fields_size(trailers, count) + 5);
+    at = GM_WRITE_LITERAL(at, "0\r\n");
+    at = gm_write_fields(at, trailers, count);
+    at = GM_WRITE_LITERAL(at, "\r\n");
+    return h2o_iovec_init(start, (size_t)(at - start));
+}

@@ -2,6 +2,7 @@
 """Backends by name: addresses that change, a name server that fails, a name that nobody knows yet."""
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 from gomesh_test import *  # noqa: E402,F403
@@ -11,8 +12,8 @@ def named(name, **place):
     return Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [], name.encode())), **place)
 
 
-def proxy_for(hosts, port):
-    return Proxy(("users.test", port), wrapper=hosts.wrapper, dns={"refresh": "100ms"})
+def proxy_for(hosts, port, **settings):
+    return Proxy(("users.test", port), wrapper=hosts.wrapper, dns={"refresh": "100ms"}, **settings)
 
 
 def changes():
@@ -27,6 +28,30 @@ def changes():
     is_(client.request().text, "new", "and they stay there")
     old.wait(lambda self: not self.open, "connections to the old one to end")
     is_(proxy.count("resolved"), 0, "without a word in the log")
+
+
+def changes_under_a_request():
+    """A connection that was busy when the name moved must not serve further requests to the old address."""
+    hosts = Hosts(users="127.0.0.2")
+    moved = threading.Event()
+    closing(moved.set)
+
+    def answer(request):
+        if request.target == "/slow":
+            moved.wait(deadline(15))
+        return http_message("HTTP/1.1 200 OK", [], b"old")
+
+    old = Origin(answering(answer), host="127.0.0.2")
+    named("new", host="127.0.0.3", port=old.port)
+    proxy = proxy_for(hosts, old.port, workers=1)
+    busy = Client(proxy.port)
+    busy.send_request(target="/slow")
+    old.wait_requests(1)
+    hosts.set(users="127.0.0.3")
+    wait_until(lambda: once(proxy.port).text == "new", "requests to go to the new address")
+    moved.set()
+    is_(busy.read_response().text, "old", "the request that was under way gets its answer")
+    is_([busy.request().text for _ in range(5)], ["new"] * 5, "and those behind it go to the new address")
 
 
 def failures():
@@ -54,6 +79,7 @@ def unknown():
 
 
 subtest("addresses that change", changes)
+subtest("addresses that change under a request", changes_under_a_request)
 subtest("a name server that fails", failures)
 subtest("a name that is not known at start", unknown)
 done()

@@ -441,8 +441,7 @@ static void on_connected(void *data, const gm_connected_t *result)
         fail(self, result->failure, result->detail);
         return;
     }
-    gm_pool_prefer_address(pool_of(self->request), result->index);
-    begin_exchange(self, gm_client_create(self->request->context->watches, result->sock));
+    begin_exchange(self, gm_pool_adopt(pool_of(self->request), result));
 }
 
 static void connect_anew(gm_forward_t *self)

@@ -47,6 +47,7 @@ typedef enum gm_client_state {
 
 struct gm_client {
     h2o_linklist_t link; /* the pool's, while idle */
+    uint32_t version;    /* the pool's: of the list of addresses that this one's was taken from */
     /* private from here on */
     h2o_socket_t *sock; /* owned */
     gm_watches_t *watches;

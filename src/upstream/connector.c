@@ -190,6 +190,7 @@ static void try_next(gm_connector_t *self)
         int error;
         self->result.index = (self->first + self->tried++) % self->addresses.count;
         self->result.address = self->addresses.items[self->result.index];
+        self->result.version = self->addresses.version;
         if ((error = start_connect(self, &self->result.address)) == 0) {
             gm_watch_start(self->how->watches, &self->limit, self->how->timeout_ms, on_late);
             return;

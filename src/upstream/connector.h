@@ -15,6 +15,7 @@ typedef struct gm_connected {
     h2o_socket_t *sock;   /* now the callback's; NULL = failed */
     gm_address_t address; /* the one that answered, or the last one tried */
     size_t index;         /* of that address in the list */
+    uint32_t version;     /* of the list: the name may have other addresses by now */
     gm_failure_t failure; /* why not */
     char detail[128];     /* the address and the system's words, for the log */
 } gm_connected_t;

@@ -9,6 +9,7 @@ struct gm_pool {
     gm_cluster_t *cluster; /* shared */
     uint64_t idle_ms;
     size_t max_idle, count;
+    gm_watches_t *watches; /* borrowed */
     gm_turns_t turns;
     uint32_t version; /* of the cluster's addresses that the idle connections go to */
     size_t preferred;
@@ -27,6 +28,7 @@ gm_pool_t *gm_pool_create(gm_cluster_t *cluster, const gm_pool_options_t *option
     self->cluster = gm_cluster_retain(cluster);
     self->idle_ms = options->idle_ms;
     self->max_idle = options->max_idle;
+    self->watches = options->watches;
     gm_turns_init(&self->turns, options->watches, options->max_connections, options->patience_ms);
     h2o_linklist_init_anchor(&self->idle);
     return self;
@@ -96,7 +98,7 @@ void gm_pool_give(gm_pool_t *self, gm_client_t *client)
     uint64_t hint_ms = client->keep_alive_s != 0 ? (uint64_t)client->keep_alive_s * 1000 - 500 : UINT64_MAX;
 
     follow_cluster(self);
-    if (!gm_client_is_reusable(client)) {
+    if (client->version != self->version || !gm_client_is_reusable(client)) {
         gm_client_abort(client);
         return;
     }
@@ -119,7 +121,13 @@ size_t gm_pool_preferred_address(const gm_pool_t *self)
     return self->preferred;
 }
 
-void gm_pool_prefer_address(gm_pool_t *self, size_t index)
+gm_client_t *gm_pool_adopt(gm_pool_t *self, const gm_connected_t *connected)
 {
-    self->preferred = index;
+    gm_client_t *client = gm_client_create(self->watches, connected->sock);
+
+    follow_cluster(self);
+    client->version = connected->version;
+    if (client->version == self->version)
+        self->preferred = connected->index;
+    return client;
 }

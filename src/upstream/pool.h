@@ -4,6 +4,7 @@
 
 #include "upstream/client.h"
 #include "upstream/cluster.h"
+#include "upstream/connector.h"
 #include "upstream/turns.h"
 
 typedef struct gm_pool gm_pool_t; /* owned by its worker's context, used by that worker only */
@@ -31,11 +32,16 @@ gm_turns_t *gm_pool_turns(gm_pool_t *self);
 /** The connection that was used last, now the caller's; NULL = connect. */
 gm_client_t *gm_pool_take(gm_pool_t *self);
 
-/** Takes a client back whose exchange is over, and keeps it if it can serve another. */
+/** Makes a client of what a connector came back with; the pool prefers that address from now on. */
+GM_MUST_USE gm_client_t *gm_pool_adopt(gm_pool_t *self, const gm_connected_t *connected);
+
+/**
+ * Takes a client back whose exchange is over, and keeps it if it can serve another, and its address was not
+ * taken off the cluster's list meanwhile.
+ */
 void gm_pool_give(gm_pool_t *self, gm_client_t *client);
 
 /** The index of the address to begin with when connecting: the one that worked last. */
 size_t gm_pool_preferred_address(const gm_pool_t *self);
-void gm_pool_prefer_address(gm_pool_t *self, size_t index);
 
 #endif

@@ -88,14 +88,18 @@ static void on_close(void *data)
 
 h2o_socketpool_t *gm_pool_h2o_put(gm_pool_h2o_t *self, const gm_connected_t *connected)
 {
-    self->current = find_or_add(self, &connected->address);
-    self->preferred = connected->index;
+    address_pool_t *entry = find_or_add(self, &connected->address);
+
+    if (connected->version == gm_cluster_version(self->cluster)) { /* else for this one request only */
+        self->current = entry;
+        self->preferred = connected->index;
+    }
     /* what the library does for a connection of its own before it gives it back (lib/common/socketpool.c) */
-    __sync_add_and_fetch(&self->current->pool._shared.count, 1);
+    __sync_add_and_fetch(&entry->pool._shared.count, 1);
     connected->sock->on_close.cb = on_close;
-    connected->sock->on_close.data = &self->current->pool;
-    h2o_socketpool_return(&self->current->pool, connected->sock);
-    return &self->current->pool;
+    connected->sock->on_close.data = &entry->pool;
+    h2o_socketpool_return(&entry->pool, connected->sock);
+    return &entry->pool;
 }
 
 size_t gm_pool_h2o_preferred_address(const gm_pool_h2o_t *self)

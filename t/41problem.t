@@ -7,6 +7,7 @@ README.md explains each row.
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import sys
@@ -341,13 +342,14 @@ def response_malformed(settings):
         502,
         "dns_error",
         "the backend's name cannot be resolved",
-        "nosuch.invalid: name not found",
-        "getent hosts nosuch.invalid",
+        "nosuch.test: Name or service not known",
+        "getent hosts nosuch.test",
         retryable=True,
     ),
 )
 def dns_failed(settings):
-    return scene(("nosuch.invalid", 3000), settings, timeout={"connect_timeout": "60s"})
+    patience = {"connect_timeout": "60s"}
+    return scene(("nosuch.test", 3000), settings, timeout=patience, wrapper=Hosts().wrapper)
 
 
 def tls_scene(settings, origin):
@@ -405,6 +407,52 @@ def tls_certificate_invalid(settings):
     strangers = issued_certificate("strangers")
     context.load_cert_chain(*issued_certificate("backend", strangers, "DNS:backend.test"))
     return tls_scene(settings, Origin(secret).port)
+
+
+@provoked(
+    "no_endpoint",
+    Told(
+        503,
+        "destination_unavailable",
+        "the backend's name has no address",
+        "empty.test: No address associated with hostname",
+        "getent ahosts empty.test",
+        retryable=True,
+    ),
+)
+def no_endpoint(settings):
+    patience = {"connect_timeout": "60s"}
+    return scene(("empty.test", 3000), settings, timeout=patience, wrapper=NameServer("empty.test").wrapper)
+
+
+@provoked(
+    "draining",
+    Told(
+        503,
+        "proxy_internal_response",
+        "the proxy is shutting down",
+        "proxy.timeout.shutdown_timeout is over",
+        "again in a second, or a longer proxy.timeout.shutdown_timeout",
+        retryable=True,
+    ),
+    ours_only=True,
+)
+def draining(settings):
+    """Asks again and again, so each time another proxy has to end."""
+    origin = Origin(lambda wire: (wire.origin.saw(wire.read_request()), wire.ends()))
+    last = Scene(None, None, "127.0.0.1:%d" % origin.port)
+
+    def ask(headers):
+        last.proxy = Proxy(origin.port, timeout={"shutdown_timeout": "0s"}, **settings)
+        client = Client(last.proxy.port)
+        seen = len(origin.requests)
+        client.send_request(target="/x", headers=headers)
+        origin.wait_requests(seen + 1)
+        last.proxy.send(signal.SIGTERM)
+        return client.read_response()
+
+    last.ask = ask
+    return last
 
 
 @provoked(

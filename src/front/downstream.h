@@ -11,7 +11,6 @@ typedef struct gm_downstream {
     bool is_refused;     /* the head was not acceptable: answer with `refusal`, and do nothing else */
     gm_failure_t refusal;
     const char *why;       /* static */
-    bool is_cut;           /* the proxy itself ends the connection, at its own end */
     bool accepts_trailers; /* TE: trailers */
     bool is_trusted;       /* what it says about its own client is kept: proxy.trusted_proxies */
     gm_span_t upgrade;     /* of Upgrade, if Connection names it */
@@ -20,6 +19,12 @@ typedef struct gm_downstream {
     gm_span_t peer;  /* the client's address as text */
     gm_head_field_t *trailers; /* set by the handler before the last piece of the answer; not copied */
     size_t trailer_count;
+    /**
+     * Set by the handler: the proxy ends now. Whoever has no answer yet should get one that says so, and an
+     * answer that has begun is to break off. May be NULL.
+     */
+    void (*on_shutdown)(void *handler);
+    void *handler;
     /**
      * After the endpoint switched protocols: from now on everything that the client sends is one stream, and
      * the answer, with status 101, goes out as it comes. The stream ends where the client half-closes.

@@ -67,7 +67,15 @@ size_t gm_front_in_flight(const gm_front_t *self)
     return self->own != NULL ? gm_http1_in_flight(self->own) : gm_connections_in_flight(self->library);
 }
 
-size_t gm_front_cut(gm_front_t *self)
+size_t gm_front_expire(gm_front_t *self)
 {
-    return self->own != NULL ? gm_http1_cut(self->own) : gm_connections_cut(self->library);
+    return self->own != NULL ? gm_http1_expire(self->own) : gm_connections_cut(self->library);
+}
+
+void gm_front_cut(gm_front_t *self)
+{
+    if (self->own != NULL)
+        gm_http1_cut(self->own);
+    else
+        gm_connections_cut(self->library);
 }

@@ -24,6 +24,11 @@ void gm_front_accept(gm_front_t *self, h2o_socket_t *sock, SSL_CTX *tls);
 size_t gm_front_count(const gm_front_t *self);
 void gm_front_drain(gm_front_t *self);
 size_t gm_front_in_flight(const gm_front_t *self);
-size_t gm_front_cut(gm_front_t *self);
+
+/** The time for draining is over. @return how many requests were in flight; they may have got an answer */
+size_t gm_front_expire(gm_front_t *self);
+
+/** Ends all connections now. */
+void gm_front_cut(gm_front_t *self);
 
 #endif

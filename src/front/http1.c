@@ -669,18 +669,42 @@ size_t gm_http1_in_flight(const gm_http1_front_t *self)
     return count;
 }
 
-size_t gm_http1_cut(gm_http1_front_t *self)
+static void expire(gm_http1_connection_t *self)
+{
+    gm_downstream_t *downstream;
+
+    if (!is_in_flight(self)) {
+        gm_http1_close(self);
+        return;
+    }
+    if (self->state == GM_HTTP1_HEAD) {
+        refuse(self, GM_FAILURE_DRAINING, "proxy.timeout.shutdown_timeout is over");
+        return;
+    }
+    downstream = &self->exchange->downstream;
+    if (downstream->on_shutdown != NULL)
+        downstream->on_shutdown(downstream->handler);
+}
+
+size_t gm_http1_expire(gm_http1_front_t *self)
 {
     size_t count = gm_http1_in_flight(self);
+    h2o_linklist_t *next;
 
+    for (h2o_linklist_t *node = self->list.next; node != &self->list; node = next) {
+        next = node->next;
+        expire(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node));
+    }
+    return count;
+}
+
+void gm_http1_cut(gm_http1_front_t *self)
+{
     while (!h2o_linklist_is_empty(&self->list)) {
         gm_http1_connection_t *connection =
             H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, self->list.next);
         if (is_in_flight(connection))
             gm_transport_abort(connection->sock);
-        if (connection->exchange != NULL)
-            connection->exchange->downstream.is_cut = true;
         gm_http1_close(connection);
     }
-    return count;
 }

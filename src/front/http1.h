@@ -47,7 +47,14 @@ void gm_http1_drain(gm_http1_front_t *self);
 /** How many connections have a request in flight, or on its way in. */
 size_t gm_http1_in_flight(const gm_http1_front_t *self);
 
-/** Ends all connections now. @return how many had a request in flight, or on its way in */
-size_t gm_http1_cut(gm_http1_front_t *self);
+/**
+ * The time for draining is over: requests that have no answer yet get one that says so, answers that have
+ * begun break off, and all other connections end.
+ * @return how many requests were in flight, or on their way in
+ */
+size_t gm_http1_expire(gm_http1_front_t *self);
+
+/** Ends all connections now. */
+void gm_http1_cut(gm_http1_front_t *self);
 
 #endif

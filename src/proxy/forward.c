@@ -87,7 +87,7 @@ static void on_dispose(void *data)
 {
     gm_forward_t *self = data;
 
-    if (!self->has_finished && !self->is_tunnel && !self->downstream->is_cut)
+    if (!self->has_finished && !self->is_tunnel)
         gm_request_log_gone(self->request,
                             self->has_started ? "before its answer ended" : "before its answer");
     detach(self);
@@ -130,6 +130,11 @@ static void on_total_late(gm_watch_t *watch)
 }
 
 /* request_timeout counts from the end of the request. */
+static void on_shutdown(void *data)
+{
+    fail(data, GM_FAILURE_DRAINING, "proxy.timeout.shutdown_timeout is over");
+}
+
 static void start_total(gm_forward_t *self)
 {
     if (!gm_watch_is_running(&self->total))
@@ -519,6 +524,8 @@ void gm_forward_start(gm_request_t *request)
     self->super.stop = on_stop;
     self->request = request;
     self->downstream = gm_downstream_of(req);
+    self->downstream->on_shutdown = on_shutdown;
+    self->downstream->handler = self;
     self->body = self->downstream->body;
     h2o_buffer_init(&self->up, &h2o_socket_buffer_prototype);
     h2o_buffer_init(&self->down, &h2o_socket_buffer_prototype);

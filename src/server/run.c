@@ -16,15 +16,16 @@
 #include "server/notify.h"
 #include "telemetry/log.h"
 
-/* how long connections get to notice that they were cut */
-#define CUT_WAIT_MS 1000
+#define CUT_WAIT_MS 2000 /* for workers that tell their clients that the time is over */
+#define AT_ONCE_MS 200   /* for workers that only cut, so that no client takes the exit for its answer's end \
+                          */
 
 typedef struct ending {
     gm_server_t *const *servers;
     size_t count;
     int signals; /* descriptor */
     uint64_t deadline;
-    bool second_signal;
+    bool second_signal, is_over; /* is_over: no signal can make it any faster */
 } ending_t;
 
 static void fill_set(sigset_t *set)
@@ -68,7 +69,7 @@ typedef bool (*state_t)(const gm_server_t *server);
 /* Waits until the server is in that state, the time is over or a signal came. */
 static void wait_for(ending_t *self, const gm_server_t *server, state_t state, uint64_t deadline)
 {
-    while (!state(server) && !self->second_signal) {
+    while (!state(server) && (!self->second_signal || self->is_over)) {
         struct pollfd slots[] = {{.fd = self->signals, .events = POLLIN},
                                  {.fd = gm_server_news_fd(server), .events = POLLIN}};
         uint64_t now = gm_clock_monotonic_ms(), count;
@@ -110,10 +111,9 @@ static void end_all(ending_t *self)
     if (all_ended(self))
         return;
     for (size_t i = 0; i != self->count; ++i)
-        gm_server_cut(self->servers[i]);
-    if (self->second_signal)
-        return;
-    self->deadline = gm_clock_monotonic_ms() + CUT_WAIT_MS;
+        (self->second_signal ? gm_server_cut : gm_server_expire)(self->servers[i]);
+    self->is_over = self->second_signal;
+    self->deadline = gm_clock_monotonic_ms() + (self->is_over ? AT_ONCE_MS : CUT_WAIT_MS);
     for (size_t i = 0; i != self->count; ++i)
         wait_for(self, self->servers[i], gm_server_has_ended, self->deadline);
 }

@@ -178,6 +178,12 @@ void gm_server_drain(gm_server_t *self)
         gm_worker_drain(self->workers.items[i]);
 }
 
+void gm_server_expire(gm_server_t *self)
+{
+    for (size_t i = 0; i != self->workers.size; ++i)
+        gm_worker_expire(self->workers.items[i]);
+}
+
 void gm_server_cut(gm_server_t *self)
 {
     for (size_t i = 0; i != self->workers.size; ++i)

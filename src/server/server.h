@@ -31,6 +31,7 @@ bool gm_server_is_draining(const gm_server_t *self);
 bool gm_server_has_ended(const gm_server_t *self);
 
 void gm_server_drain(gm_server_t *self);
+void gm_server_expire(gm_server_t *self); /* clients are told, then cut */
 void gm_server_cut(gm_server_t *self);
 /** Requests that were under way when draining began, and how many of them were cut. */
 size_t gm_server_in_flight(const gm_server_t *self);

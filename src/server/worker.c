@@ -9,7 +9,9 @@
 #include <stdio.h>
 #include <string.h>
 
-typedef enum order { ORDER_DRAIN, ORDER_CUT } order_t;
+#define LAST_CALL_MS 300 /* for answers that say that the time is over */
+
+typedef enum order { ORDER_DRAIN, ORDER_EXPIRE, ORDER_CUT } order_t;
 
 typedef struct message {
     h2o_multithread_message_t super;
@@ -33,6 +35,7 @@ struct gm_worker {
     size_t listener_count;
     h2o_multithread_receiver_t orders;
     bool is_draining;
+    gm_watch_t last_call; /* until all connections are cut */
     /* atomic */
     atomic_size_t cut, in_flight; /* in_flight: when draining began */
     atomic_bool drain_began, has_ended;
@@ -51,6 +54,19 @@ static void drain(gm_worker_t *self)
     atomic_store(&self->drain_began, true);
 }
 
+static void on_last_call(gm_watch_t *watch)
+{
+    gm_front_cut(H2O_STRUCT_FROM_MEMBER(gm_worker_t, last_call, watch)->front);
+}
+
+static void expire(gm_worker_t *self)
+{
+    if (gm_watch_is_running(&self->last_call))
+        return;
+    atomic_fetch_add(&self->cut, gm_front_expire(self->front));
+    gm_watch_start(self->watches, &self->last_call, LAST_CALL_MS, on_last_call);
+}
+
 static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     gm_worker_t *self = H2O_STRUCT_FROM_MEMBER(gm_worker_t, orders, receiver);
@@ -60,8 +76,10 @@ static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mess
         h2o_linklist_unlink(&message->super.link);
         drain(self);
         self->options.on_news(self->options.data);
-        if (message->order == ORDER_CUT)
-            atomic_fetch_add(&self->cut, gm_front_cut(self->front));
+        if (message->order == ORDER_EXPIRE)
+            expire(self);
+        else if (message->order == ORDER_CUT)
+            gm_front_cut(self->front);
         free(message);
     }
 }
@@ -108,6 +126,7 @@ static void stop_taking_orders(gm_worker_t *self)
 
 static void tear_down(gm_worker_t *self)
 {
+    gm_watch_stop(&self->last_call);
     stop_taking_orders(self); /* first: an order to cut may come when the last connection has just gone */
     for (size_t i = 0; i != self->listener_count; ++i)
         gm_listener_destroy(self->listeners[i]);
@@ -200,6 +219,11 @@ static void send_order(gm_worker_t *self, order_t order)
 void gm_worker_drain(gm_worker_t *self)
 {
     send_order(self, ORDER_DRAIN);
+}
+
+void gm_worker_expire(gm_worker_t *self)
+{
+    send_order(self, ORDER_EXPIRE);
 }
 
 void gm_worker_cut(gm_worker_t *self)

@@ -29,6 +29,9 @@ GM_MUST_USE int gm_worker_start(gm_worker_t *self, gm_error_t *err);
 /** Asks it to accept nobody any more and to end when the last answer is out. Main thread. */
 void gm_worker_drain(gm_worker_t *self);
 
+/** Asks it to tell all clients that the time for draining is over, and then to end. Main thread. */
+void gm_worker_expire(gm_worker_t *self);
+
 /** Asks it to end all connections now. Main thread. */
 void gm_worker_cut(gm_worker_t *self);
 
@@ -36,7 +39,7 @@ void gm_worker_cut(gm_worker_t *self);
 bool gm_worker_is_draining(const gm_worker_t *self);
 size_t gm_worker_in_flight(const gm_worker_t *self);
 
-/** How many requests were cut. Any thread. */
+/** How many requests were in flight when the time was over. Any thread. */
 size_t gm_worker_cut_count(const gm_worker_t *self);
 
 /** Whether its loop has ended. Any thread. */

@@ -105,7 +105,7 @@ gm_cluster_t *gm_cluster_create(const char *name, const char *host, uint16_t por
     count = known_addresses(self, known);
     self->needs_resolver = count == 0;
     if (count != 0)
-        gm_cluster_set_addresses(self, known, count);
+        gm_cluster_set_addresses(self, known, count, NULL);
     return self;
 }
 
@@ -197,7 +197,8 @@ bool gm_cluster_has_failed(gm_cluster_t *self)
     return failed;
 }
 
-bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count)
+bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count,
+                              const gm_look_up_error_t *error)
 {
     gm_addresses_t *now = &self->addresses;
     bool is_new, changed;
@@ -208,6 +209,8 @@ bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, siz
     is_new = count != 0 && !is_same(now, items, count);
     changed = is_new || now->failed != (count == 0);
     now->failed = count == 0;
+    if (now->failed)
+        now->error = *error;
     if (is_new) {
         memcpy(now->items, items, count * sizeof(*items));
         now->count = count;

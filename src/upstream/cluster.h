@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/memory.h"
+#include "telemetry/failure.h"
 
 #define GM_CLUSTER_MAX_ADDRESSES 16
 
@@ -17,10 +18,18 @@ typedef struct gm_address {
     socklen_t length;
 } gm_address_t;
 
+/** Why a look-up came back without an address. */
+typedef struct gm_look_up_error {
+    gm_failure_t
+        failure;     /* GM_FAILURE_DNS_FAILED, or GM_FAILURE_NO_ENDPOINT: there is the name, but no more */
+    const char *why; /* static */
+} gm_look_up_error_t;
+
 /** What a name resolved to; equal versions mean equal lists. */
 typedef struct gm_addresses {
-    uint32_t version; /* 0 = there never were any */
-    bool failed;      /* the last look-up failed; older addresses are kept */
+    uint32_t version;         /* 0 = there never were any */
+    bool failed;              /* the last look-up failed; older addresses are kept */
+    gm_look_up_error_t error; /* if it did */
     size_t count;
     gm_address_t items[GM_CLUSTER_MAX_ADDRESSES];
 } gm_addresses_t;
@@ -54,10 +63,12 @@ void gm_cluster_get_addresses(gm_cluster_t *self, gm_addresses_t *addresses);
 bool gm_cluster_has_failed(gm_cluster_t *self);
 
 /**
- * Publishes the result of a look-up: addresses, or none = it failed. The same addresses in another order, as
- * name servers like to give them, are no news. Resolver's thread.
+ * Publishes the result of a look-up: addresses, or none and why. The same addresses in another order, as name
+ * servers like to give them, are no news. Resolver's thread.
+ * @param error  only if there are none
  * @return whether anything changed
  */
-bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count);
+bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count,
+                              const gm_look_up_error_t *error);
 
 #endif

@@ -217,9 +217,9 @@ static void follow_resolver(gm_connector_t *self)
         try_next(self);
         return;
     }
-    self->result.failure = GM_FAILURE_DNS_FAILED;
-    snprintf(self->result.detail, sizeof(self->result.detail), "%.90s: %s", gm_cluster_host(self->cluster),
-             self->addresses.failed ? "name not found" : "no answer from the name server");
+    self->result.failure = self->addresses.failed ? self->addresses.error.failure : GM_FAILURE_DNS_FAILED;
+    snprintf(self->result.detail, sizeof(self->result.detail), "%.90s: %.60s", gm_cluster_host(self->cluster),
+             self->addresses.failed ? self->addresses.error.why : "no answer from the name server");
     finish(self);
 }
 

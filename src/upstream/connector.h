@@ -17,7 +17,7 @@ typedef struct gm_connected {
     size_t index;         /* of that address in the list */
     uint32_t version;     /* of the list: the name may have other addresses by now */
     gm_failure_t failure; /* why not */
-    char detail[128];     /* the address and the system's words, for the log */
+    char detail[160];     /* the address and the system's words, for the log */
 } gm_connected_t;
 
 /** Called once, never from within gm_connector_start; the connector is gone afterwards. */

@@ -56,7 +56,8 @@ static size_t copy_addresses(const struct addrinfo *list, gm_address_t *items)
     return count;
 }
 
-static size_t ask_system(void *data, const char *host, uint16_t port, gm_address_t *items, const char **why)
+static size_t ask_system(void *data, const char *host, uint16_t port, gm_address_t *items,
+                         gm_look_up_error_t *look_up_error)
 {
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV},
                     *list = NULL;
@@ -67,7 +68,8 @@ static size_t ask_system(void *data, const char *host, uint16_t port, gm_address
     (void)data;
     snprintf(service, sizeof(service), "%u", port);
     if ((error = getaddrinfo(host, service, &hints, &list)) != 0) {
-        *why = gai_strerror(error);
+        look_up_error->failure = error == EAI_NODATA ? GM_FAILURE_NO_ENDPOINT : GM_FAILURE_DNS_FAILED;
+        look_up_error->why = gai_strerror(error);
         return 0;
     }
     count = copy_addresses(list, items);
@@ -78,15 +80,16 @@ static size_t ask_system(void *data, const char *host, uint16_t port, gm_address
 static void look_up(gm_resolver_t *self, gm_resolver_entry_t *entry)
 {
     const gm_resolver_options_t *options = &self->options;
-    const char *host = gm_cluster_host(entry->cluster), *why = "it has no address";
+    const char *host = gm_cluster_host(entry->cluster);
+    gm_look_up_error_t error = {GM_FAILURE_NO_ENDPOINT, "it has no address"};
     gm_address_t items[GM_CLUSTER_MAX_ADDRESSES];
-    size_t count = options->look_up(options->data, host, gm_cluster_port(entry->cluster), items, &why);
+    size_t count = options->look_up(options->data, host, gm_cluster_port(entry->cluster), items, &error);
     bool had_failed = gm_cluster_has_failed(entry->cluster);
     char retry[32];
 
-    gm_cluster_set_addresses(entry->cluster, items, count);
+    gm_cluster_set_addresses(entry->cluster, items, count, &error);
     if (count == 0 && !had_failed)
-        gm_log(GM_LOG_WARN, "%s cannot be resolved: %s; trying again every %s", host, why,
+        gm_log(GM_LOG_WARN, "%s cannot be resolved: %s; trying again every %s", host, error.why,
                gm_text_format_duration(retry, sizeof(retry), options->retry_ms));
     else if (count != 0 && had_failed)
         gm_log(GM_LOG_INFO, "%s can be resolved again", host);

@@ -9,10 +9,10 @@ typedef struct gm_resolver gm_resolver_t;
 /**
  * Looks a name up, for as long as it takes.
  * @param items  room for GM_CLUSTER_MAX_ADDRESSES
- * @return how many there are; 0 = none, and *why says why, static
+ * @return how many there are; 0 = none, and *error says why
  */
 typedef size_t (*gm_look_up_t)(void *data, const char *host, uint16_t port, gm_address_t *items,
-                               const char **why);
+                               gm_look_up_error_t *error);
 
 typedef struct gm_resolver_options {
     uint64_t refresh_ms;  /* from one good answer to the next question */

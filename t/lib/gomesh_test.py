@@ -29,4 +29,4 @@ from gomesh_wire import (  # noqa: E402,F401
     Client, ProtocolError, Request, Response, Wire, chunked, http_message, once, sha256, some_bytes)
 from gomesh_origin import Origin, answering, blackhole, echo_body, trickle  # noqa: E402,F401
 from gomesh_tools import (  # noqa: E402,F401
-    Hosts, NginxOrigin, certificate, check_failure, curl, expired_certificate, openssl, s_client, want_tool)
+    Hosts, NameServer, NginxOrigin, certificate, check_failure, curl, expired_certificate, openssl, s_client, want_tool)

@@ -3,11 +3,13 @@ import datetime
 import os
 import re
 import shutil
+import socket
 import subprocess
+import threading
 
 from gomesh_ports import free_port
-from gomesh_process import Process, clean_environment, write_file
-from gomesh_tap import Skip, deadline, is_, like, note, ok, temporary_folder
+from gomesh_process import Process, clean_environment, serial, write_file
+from gomesh_tap import Skip, closing, deadline, is_, like, note, ok, temporary_folder
 
 # RFC 9209, section 2.3: the words that tell why, for each of GoMesh's names.
 PROXY_STATUS_WORDS = {
@@ -126,6 +128,42 @@ class Hosts:
         with open(self.path + ".new", "w", encoding="ascii") as file:
             file.writelines("%s %s.test\n" % (address, name) for name, address in names.items())
         os.replace(self.path + ".new", self.path)
+
+
+class NameServer:
+    """
+    A name server that knows the names it was given and no address of any; it alone is asked by programs that
+    are started with its wrapper.
+    """
+
+    SCRIPT = (
+        "mount -t tmpfs none /etc; echo 'hosts: dns' >/etc/nsswitch.conf; "
+        'echo "nameserver $1" >/etc/resolv.conf; shift; exec "$@"'
+    )
+
+    def __init__(self, *names):
+        self.names = {b"".join(b"%c%s" % (len(part), part) for part in name.encode().split(b".")) for name in names}
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        address = "127.%d.%d.%d" % (next(serial) % 200 + 10, os.getpid() >> 8 & 255, os.getpid() & 255)
+        try:
+            self.sock.bind((address, 53))
+        except PermissionError:
+            self.sock.close()
+            raise Skip("port 53 is not ours to use")
+        closing(self.sock.close)
+        self.wrapper = [want_tool("unshare"), "--map-root-user", "--mount", "sh", "-ec", self.SCRIPT, "sh", address]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                query, peer = self.sock.recvfrom(512)
+            except OSError:
+                return
+            end = query.index(b"\0", 12) + 5  # RFC 1035, 4.1: the name, its type and class
+            error = 0 if query[12 : end - 5] in self.names else 3
+            flags = bytes([0x84 | query[2] & 1, 0x80 | error])
+            self.sock.sendto(query[:2] + flags + b"\0\1\0\0\0\0\0\0" + query[12:end], peer)
 
 
 def path_in_folder(name):

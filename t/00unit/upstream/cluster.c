@@ -58,6 +58,7 @@ static void test_socket(void)
 
 static void test_published(void)
 {
+    const gm_look_up_error_t unknown = {GM_FAILURE_DNS_FAILED, "no such name"};
     gm_cluster_t *cluster = gm_cluster_create("users", "users.internal", 5000, "users.internal:5000");
     const gm_address_t list[] = {address_of(0x0a000001), address_of(0x0a000002)};
     const gm_address_t turned[] = {list[1], list[0]};
@@ -68,21 +69,22 @@ static void test_published(void)
     ok(strcmp(gm_cluster_name(cluster), "users") == 0 &&
        strcmp(gm_cluster_host(cluster), "users.internal") == 0 &&
        strcmp(gm_cluster_authority(cluster), "users.internal:5000") == 0 && gm_cluster_port(cluster) == 5000);
-    ok(gm_cluster_set_addresses(cluster, NULL, 0)); /* a look-up that failed */
+    ok(gm_cluster_set_addresses(cluster, NULL, 0, &unknown)); /* a look-up that failed */
     gm_cluster_get_addresses(cluster, &addresses);
-    ok(addresses.failed && addresses.count == 0);
-    ok(!gm_cluster_set_addresses(cluster, NULL, 0)); /* still fails: no news */
-    ok(gm_cluster_set_addresses(cluster, list, 2));
+    ok(addresses.failed && addresses.count == 0 && addresses.error.failure == GM_FAILURE_DNS_FAILED &&
+       addresses.error.why == unknown.why);
+    ok(!gm_cluster_set_addresses(cluster, NULL, 0, &unknown)); /* still fails: no news */
+    ok(gm_cluster_set_addresses(cluster, list, 2, NULL));
     version = gm_cluster_version(cluster);
-    ok(!gm_cluster_set_addresses(cluster, list, 2) && gm_cluster_version(cluster) == version);
-    ok(!gm_cluster_set_addresses(cluster, turned, 2) && gm_cluster_version(cluster) == version);
-    ok(gm_cluster_set_addresses(cluster, NULL, 0) && gm_cluster_has_failed(cluster));
+    ok(!gm_cluster_set_addresses(cluster, list, 2, NULL) && gm_cluster_version(cluster) == version);
+    ok(!gm_cluster_set_addresses(cluster, turned, 2, NULL) && gm_cluster_version(cluster) == version);
+    ok(gm_cluster_set_addresses(cluster, NULL, 0, &unknown) && gm_cluster_has_failed(cluster));
     gm_cluster_get_addresses(cluster, &addresses);
     ok(addresses.failed && addresses.count == 2); /* the last good answer is kept */
     ok(gm_cluster_version(cluster) == version);   /* and so are connections to it */
-    ok(gm_cluster_set_addresses(cluster, list, 2) && !gm_cluster_has_failed(cluster));
+    ok(gm_cluster_set_addresses(cluster, list, 2, NULL) && !gm_cluster_has_failed(cluster));
     ok(gm_cluster_version(cluster) == version);
-    ok(gm_cluster_set_addresses(cluster, list, 1));
+    ok(gm_cluster_set_addresses(cluster, list, 1, NULL));
     gm_cluster_get_addresses(cluster, &addresses);
     ok(!addresses.failed && addresses.count == 1 && addresses.version != version);
     ok(gm_cluster_retain(cluster) == cluster);
@@ -99,7 +101,7 @@ static void test_too_many(void)
 
     for (uint32_t i = 0; i != GM_CLUSTER_MAX_ADDRESSES + 3; ++i)
         list[i] = address_of(i);
-    ok(gm_cluster_set_addresses(cluster, list, GM_CLUSTER_MAX_ADDRESSES + 3));
+    ok(gm_cluster_set_addresses(cluster, list, GM_CLUSTER_MAX_ADDRESSES + 3, NULL));
     gm_cluster_get_addresses(cluster, &addresses);
     ok(addresses.count == GM_CLUSTER_MAX_ADDRESSES);
     gm_cluster_release(cluster);

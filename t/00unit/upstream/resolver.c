@@ -12,7 +12,8 @@
  * none. */
 static atomic_uint answer, asked_good, asked_bad;
 
-static size_t fake(void *data, const char *host, uint16_t port, gm_address_t *items, const char **why)
+static size_t fake(void *data, const char *host, uint16_t port, gm_address_t *items,
+                   gm_look_up_error_t *error)
 {
     struct sockaddr_in *in = (void *)&items[0].bytes;
     uint32_t address = atomic_load(&answer);
@@ -20,12 +21,12 @@ static size_t fake(void *data, const char *host, uint16_t port, gm_address_t *it
     (void)data;
     if (strcmp(host, "bad.test") == 0) {
         atomic_fetch_add(&asked_bad, 1);
-        *why = "no such name";
+        *error = (gm_look_up_error_t){GM_FAILURE_DNS_FAILED, "no such name"};
         return 0;
     }
     atomic_fetch_add(&asked_good, 1);
     if (address == 0) {
-        *why = "no answer";
+        *error = (gm_look_up_error_t){GM_FAILURE_DNS_FAILED, "no answer"};
         return 0;
     }
     memset(items, 0, sizeof(*items));

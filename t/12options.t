@@ -501,6 +501,72 @@ def route_exact():
         is_(once(proxy.port, target=target).text, wanted, target)
 
 
+def began(wire):
+    wire.origin.saw(wire.read_request_head())
+    wire.read_to_end()
+
+
+def sends_half(port, target="/"):
+    """Half of a body; once it has arrived, a request that is whole shows that."""
+    client = Client(port)
+    client.send("POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nhalf" % target)
+    return client
+
+
+@acts("proxy.request_buffering")
+def request_buffering():
+    origin = Origin(began)
+    proxy = Proxy(origin.port, request_buffering=True)
+    client = sends_half(proxy.port)
+    proxy.wait_line(r"Forwarding: POST / ")
+    is_(origin.connections, 0, "half a body does not go to the backend")
+    client.send(b"x" * 96)
+    ok(origin.wait_requests(1), "a whole one does")
+
+
+@acts("routes[].request_buffering")
+def route_request_buffering():
+    origin = Origin(began)
+    backend = {"host": "127.0.0.1", "port": origin.port}
+    routes = [{"match": {"path": {"prefix": "/held"}}, "request_buffering": True, "backend": backend}]
+    proxy = Proxy(origin.port, routes=routes)
+    held, _ = sends_half(proxy.port, "/held"), proxy.wait_line(r"Forwarding: POST /held")
+    streamed = sends_half(proxy.port)
+    is_(origin.wait_requests(1).target, "/", "half a body goes to the backend, but not by that route")
+    held.send(b"x" * 96)
+    is_(origin.wait_requests(2).target, "/held", "a whole one does")
+    streamed.close()
+
+
+def held_on_disk(folder, *, room=None):
+    limits = {"max_buffered_bodies": room} if room else {}
+    proxy = Proxy(named("x").port, request_buffering=True, temp_dir=folder, limits=limits)
+    return proxy, Client(proxy.port)
+
+
+@acts("proxy.temp_dir")
+def temp_dir():
+    folder = os.path.join(temporary_folder(), "held")
+    os.mkdir(folder)
+    proxy, client = held_on_disk(folder)
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3000000\r\n\r\n")
+    client.send(b"x" * 2000000)
+
+    def is_there():
+        names = ["/proc/%d/fd/%s" % (proxy.pid, fd) for fd in os.listdir("/proc/%d/fd" % proxy.pid)]
+        return any(os.readlink(name).startswith(folder) for name in names if os.path.islink(name))
+
+    wait_until(is_there, "a file in that folder")
+    ok(True, "a body that is held lies there")
+
+
+@acts("proxy.limits.max_buffered_bodies")
+def max_buffered_bodies():
+    _proxy, client = held_on_disk(temporary_folder(), room="100KiB")
+    is_(client.request("POST", body=b"x" * 102400).status, 200, "100 KiB are held")
+    is_(client.request("POST", body=b"x" * 102401).status, 503, "and no byte more")
+
+
 def route_backend():
     is_(once(routed({"path": {"prefix": "/"}}).port).text, "routed", "that backend is asked")
 

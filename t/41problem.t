@@ -460,9 +460,9 @@ def draining(settings):
     Told(
         503,
         "connection_limit_reached",
-        "the proxy has no room for another connection to the backend",
+        "the proxy has no room for this request at the moment",
         "proxy.upstream.max_connections are in use, and none was free in time",
-        "again in a second, or a larger proxy.upstream.max_connections or ulimit -n",
+        "again in a second, or more room in what the cause names",
         retryable=True,
     ),
     ours_only=True,

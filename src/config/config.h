@@ -68,6 +68,7 @@ typedef struct gm_limits_conf {
     uint64_t min_body_rate_bytes;                     /* a second; 0 = no limit */
     uint64_t max_connections, max_connections_per_ip; /* the latter: 0 = no limit */
     uint64_t max_requests_per_connection;             /* 0 = no limit */
+    uint64_t max_buffered_bodies_bytes;               /* of all requests together */
     uint64_t max_head_bytes, max_field_bytes, max_target_bytes, max_fields;
 } gm_limits_conf_t;
 
@@ -99,6 +100,8 @@ typedef struct gm_proxy_conf {
     uint64_t workers;           /* GM_WORKERS_AUTO or the number of event loops */
     uint64_t normalize_path;    /* gm_normalize_path_t */
     uint64_t error_details;     /* gm_error_details_t */
+    uint64_t request_buffering; /* 1 = bodies are held until they are whole; routes may say otherwise */
+    char *temp_dir;             /* owned; for bodies that are held */
     gm_timeout_conf_t timeout;
     gm_tls_conf_t tls;
     gm_upstream_conf_t upstream;
@@ -115,11 +118,19 @@ typedef struct gm_match_conf {
     gm_path_conf_t path;
 } gm_match_conf_t;
 
+/* Of a route. */
+typedef enum gm_request_buffering {
+    GM_REQUEST_BUFFERING_AUTO, /* as the proxy does */
+    GM_REQUEST_BUFFERING_OFF,
+    GM_REQUEST_BUFFERING_ON
+} gm_request_buffering_t;
+
 typedef struct gm_route_conf {
     gm_place_t place; /* where the route begins in the file */
     char *name;       /* owned */
     gm_match_conf_t match;
     gm_backend_conf_t backend;
+    uint64_t request_buffering; /* gm_request_buffering_t */
 } gm_route_conf_t;
 
 typedef enum gm_log_format { GM_LOG_FORMAT_AUTO, GM_LOG_FORMAT_TEXT, GM_LOG_FORMAT_JSON } gm_log_format_t;

@@ -17,6 +17,7 @@ static const char *const client_auths[] = {"auto", "optional", "require", NULL};
 static const char *const booleans[] = {"false", "true", NULL};
 static const char *const normalize_path[] = {"strict", "off", NULL};
 static const char *const error_details[] = {"auto", "all", "none", NULL};
+static const char *const route_booleans[] = {"auto", "false", "true", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
@@ -103,6 +104,8 @@ static const gm_field_t limits_fields[] = {
      "max_body_size client_max_body_size", "a larger request body gets 413; 0 = no limit (engine h2o: 128MiB)"},
     {"min_body_rate", GM_FIELD_SIZE, AT(gm_limits_conf_t, min_body_rate_bytes), "0", 0, TIB, NULL, NULL, 0, NULL,
      "bytes a second: a body that on average, after read_timeout, comes slower gets 408; 0 = no limit (engine gomesh)"},
+    {"max_buffered_bodies", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_buffered_bodies_bytes), "1GiB", 65536, TIB, NULL, NULL,
+     0, NULL, "memory and disk for all bodies that request_buffering holds; further ones get 503"},
     {"max_requests_per_connection", GM_FIELD_COUNT, AT(gm_limits_conf_t, max_requests_per_connection), "0", 0, 1000000000,
      NULL, NULL, 0, "keepalive_requests", "after so many requests a client's connection ends; 0 = no limit"},
     {"max_head", GM_FIELD_SIZE, AT(gm_limits_conf_t, max_head_bytes), "64KiB", 256, 1048576, NULL, NULL, 0,
@@ -156,6 +159,11 @@ static const gm_field_t proxy_fields[] = {
      "strict = the backend gets the canonical path that routes look at; off = the path as the client wrote it"},
     {"error_details", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, error_details), "auto", 0, 0, error_details, NULL, 0, NULL,
      "who is told a failure's backend, cause and next step: auto = clients on this machine; all; none"},
+    {"request_buffering", GM_FIELD_BOOLEAN, AT(gm_proxy_conf_t, request_buffering), "false", 0, 0, booleans, NULL, 0,
+     "buffer_requests proxy_request_buffering",
+     "hold a request's body until it is whole, then connect; it can be sent again (engine h2o always does)"},
+    {"temp_dir", GM_FIELD_FILE, AT(gm_proxy_conf_t, temp_dir), "/tmp", 0, 0, NULL, NULL, 0, "tmp_dir temp_path",
+     "folder for held bodies above 1MiB, in files without a name"},
     {"timeout", GM_FIELD_SECTION, AT(gm_proxy_conf_t, timeout), NULL, 0, 0, NULL, &timeout_section, 0, "timeouts",
      "how long to wait without progress"},
     {"tls", GM_FIELD_SECTION, AT(gm_proxy_conf_t, tls), NULL, 0, 0, NULL, &tls_section, 0, "https",
@@ -203,6 +211,8 @@ static const gm_field_t route_fields[] = {
      "which requests; the most specific route wins, not the first"},
     {"backend", GM_FIELD_SECTION, AT(gm_route_conf_t, backend), NULL, 0, 0, NULL, &route_backend_section,
      GM_FIELD_REQUIRED, NULL, "where they go"},
+    {"request_buffering", GM_FIELD_CHOICE, AT(gm_route_conf_t, request_buffering), "auto", 0, 0, route_booleans, NULL, 0, NULL,
+     "true or false; auto = as proxy.request_buffering"},
     {0}};
 static const gm_section_t route_section = {"routes", route_fields, sizeof(gm_route_conf_t), -1,
     AT(gm_route_conf_t, place), NOT_A_HOSTPORT};

@@ -114,6 +114,9 @@ static void add_routes(gm_snapshot_t *self)
         route->exact = conf->match.path.exact != NULL;
         route->path = route->exact ? conf->match.path.exact
                                    : (conf->match.path.prefix != NULL ? conf->match.path.prefix : "/");
+        route->holds_body = conf->request_buffering != GM_REQUEST_BUFFERING_AUTO
+                                ? conf->request_buffering == GM_REQUEST_BUFFERING_ON
+                                : config->proxy.request_buffering != 0;
         route->cluster = find_or_add_cluster(self, conf->name, &conf->backend);
     }
     scratch = gm_alloc((self->routes.size + 1) * sizeof(*scratch));
@@ -145,6 +148,7 @@ gm_snapshot_t *gm_snapshot_create(gm_config_t *config)
         gm_snapshot_route_t *route = gm_vector_push(&self->routes);
         route->name = "backend";
         route->path = "/";
+        route->holds_body = config->proxy.request_buffering != 0;
         route->cluster = 0;
     }
     return self;

@@ -22,6 +22,7 @@ typedef struct gm_snapshot_route {
     const char *host; /* borrowed; NULL = any; "*.example.com" = every name below */
     const char *path; /* borrowed */
     bool exact;       /* path: this one; otherwise it and everything below */
+    bool holds_body;  /* until it is whole */
     size_t cluster;   /* index */
 } gm_snapshot_route_t;
 

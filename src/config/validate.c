@@ -6,8 +6,11 @@
 
 #include <arpa/inet.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
@@ -331,6 +334,36 @@ static void check_engine(const validation_t *v)
             "trusted_proxies needs engine gomesh: engine h2o adds to the X-Forwarded-For of every client");
 }
 
+static bool holds_bodies(const gm_config_t *config)
+{
+    for (size_t i = 0; i != config->routes.size; ++i)
+        if (config->routes.items[i]->request_buffering == GM_REQUEST_BUFFERING_ON)
+            return true;
+    return config->proxy.request_buffering != 0;
+}
+
+/* A default that nobody needs is not looked at. */
+static void check_temp_dir(const validation_t *v)
+{
+    const gm_proxy_conf_t *proxy = &v->config->proxy;
+    const gm_origin_t *given = gm_config_find_origin(v->config, &proxy->temp_dir);
+    gm_error_t err = {0};
+    struct stat info;
+
+    if (proxy->temp_dir == NULL || is_bad(v, &proxy->temp_dir) || (given == NULL && !holds_bodies(v->config)))
+        return;
+    if (stat(proxy->temp_dir, &info) != 0)
+        gm_error_set(&err, NULL, "temp_dir: %.200s: %s", proxy->temp_dir, strerror(errno));
+    else if (!S_ISDIR(info.st_mode))
+        gm_error_set(&err, NULL, "temp_dir: %.200s is not a folder", proxy->temp_dir);
+    else if (access(proxy->temp_dir, W_OK | X_OK) != 0)
+        gm_error_set(&err, NULL, "temp_dir: %.200s cannot be written to: %s", proxy->temp_dir,
+                     strerror(errno));
+    else
+        return;
+    complain(v, given != NULL ? &proxy->temp_dir : (const void *)&proxy->request_buffering, NULL, err.text);
+}
+
 void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics)
 {
     validation_t v = {.config = config, .checks = checks, .diagnostics = diagnostics};
@@ -339,6 +372,7 @@ void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagn
         config->proxy.backend.present = true;
     gm_config_validate_tls(config, checks, diagnostics);
     check_engine(&v);
+    check_temp_dir(&v);
     check_socket(&v, &config->proxy.backend);
     if (config->proxy.backend.present)
         check_loop(&v, &config->proxy.backend, NULL);

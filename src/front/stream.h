@@ -19,6 +19,7 @@ typedef struct gm_stream gm_stream_t;
 struct gm_stream {
     void (*start)(gm_stream_t *self); /* the handler wants the body: "100 Continue" goes out if it is due */
     void (*take)(gm_stream_t *self, h2o_buffer_t **to); /* moves what is available into *to, which is empty */
+    void (*rewind)(gm_stream_t *self);    /* begins again; NULL = what was taken cannot be had again */
     void (*on_change)(gm_stream_t *self); /* set by the handler: more is available, it has ended, or failed */
     void *data;                           /* the handler's */
     uint64_t length;                      /* announced; GM_HEAD_NO_LENGTH = chunked */

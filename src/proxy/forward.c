@@ -23,10 +23,11 @@ typedef struct gm_forward {
     h2o_generator_t super; /* first: the pipeline asks it for more */
     gm_request_t *request;
     gm_downstream_t *downstream;
-    gm_stream_t *body;   /* NULL = the request has none */
-    gm_client_t *client; /* owned while the exchange runs */
-    gm_watch_t total;    /* request_timeout */
-    gm_turn_t turn;      /* upstream.max_connections */
+    gm_stream_t *body;    /* NULL = the request has none */
+    gm_held_body_t *held; /* request_buffering; NULL = the body is streamed */
+    gm_client_t *client;  /* owned while the exchange runs */
+    gm_watch_t total;     /* request_timeout */
+    gm_turn_t turn;       /* upstream.max_connections */
     h2o_iovec_t head;
     h2o_buffer_t *up, *down; /* owned: what is being written to the endpoint, and to the client */
     uint64_t body_bytes;     /* taken from the client so far */
@@ -90,7 +91,7 @@ static void on_dispose(void *data)
     if (!self->has_finished && !self->is_tunnel)
         gm_request_log_gone(self->request,
                             self->has_started ? "before its answer ended" : "before its answer");
-    detach(self);
+    gm_watch_stop(&self->total); /* but the body is not touched: it may have gone before */
     drop_client(self);
     h2o_buffer_dispose(&self->up);
     h2o_buffer_dispose(&self->down);
@@ -334,7 +335,7 @@ static size_t add_body(gm_forward_t *self, h2o_iovec_t *bufs)
         bufs[count++] = h2o_iovec_init(self->up->bytes, piece);
     if (piece != 0 && self->is_chunked)
         bufs[count++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
-    if (!self->body->has_ended)
+    if (!self->body->has_ended || self->body->available != 0)
         return count;
     self->has_sent_all = true;
     self->has_whole_body = self->body_bytes == self->up->size;
@@ -352,6 +353,15 @@ static bool is_too_large(const gm_forward_t *self)
                                                               : self->body_bytes + self->body->available;
 
     return limit != 0 && length > limit;
+}
+
+/* A held body cannot be read again: its backend must not take what it has for all. @return whether so */
+static bool fails_with_body(gm_forward_t *self)
+{
+    if (self->held == NULL || !self->body->has_failed)
+        return false;
+    fail(self, self->body->failure, self->body->why);
+    return true;
 }
 
 static void write_request(gm_forward_t *self)
@@ -373,6 +383,8 @@ static void write_request(gm_forward_t *self)
         self->has_sent_all = true;
     else
         count += add_body(self, bufs + count);
+    if (self->body != NULL && fails_with_body(self))
+        return;
     if (count != 0)
         gm_client_write(self->client, bufs, count, self->has_sent_all && !self->is_tunnel);
     else if (self->has_sent_all && self->is_tunnel)
@@ -403,14 +415,24 @@ static void on_written(void *data)
     write_request(data);
 }
 
+static void rewind_request(gm_forward_t *self)
+{
+    self->has_head_out = self->has_sent_all = false;
+    if (self->held == NULL)
+        return;
+    self->body->rewind(self->body);
+    self->has_taken_body = self->has_whole_body = false;
+    self->body_bytes = 0;
+}
+
 static void on_error(void *data, const gm_client_error_t *error)
 {
     gm_forward_t *self = data;
 
     self->client = NULL;
-    if (error->was_stale &&
-        gm_retry_is_allowed(self->request->req, self->has_taken_body, self->has_whole_body)) {
-        self->has_head_out = self->has_sent_all = false;
+    if (error->was_stale && gm_retry_is_allowed(self->request->req, self->has_taken_body,
+                                                self->has_whole_body || self->held != NULL)) {
+        rewind_request(self);
         connect_anew(self);
         return;
     }
@@ -513,11 +535,69 @@ static gm_request_framing_t choose_framing(const gm_stream_t *body, const gm_dow
     return framing;
 }
 
+/* As much of the body as there has to be is here. */
+static void begin(gm_forward_t *self)
+{
+    gm_request_framing_t framing = choose_framing(self->body, self->downstream);
+
+    self->is_chunked = framing.is_chunked;
+    self->asks_for_upgrade = framing.upgrade.base != NULL;
+    self->head =
+        gm_request_head_make(self->request->req, self->downstream, &framing, self->downstream->is_trusted);
+    if (self->body != NULL) {
+        self->body->data = self;
+        self->body->on_change = on_body_change;
+    }
+    if (self->body == NULL || self->body->has_ended || self->held != NULL)
+        start_total(self);
+    if (gm_turn_take(gm_pool_turns(pool_of(self->request)), &self->turn, on_turn))
+        connect_first(self);
+}
+
+/* ---- request_buffering */
+
+static void on_held_change(gm_stream_t *body)
+{
+    gm_forward_t *self = body->data;
+    gm_failure_t failure;
+    const char *why;
+
+    if (body->has_failed) {
+        fail(self, body->failure, body->why);
+        return;
+    }
+    if (is_too_large(self)) {
+        fail(self, GM_FAILURE_PAYLOAD_TOO_LARGE, "above proxy.limits.max_request_body");
+        return;
+    }
+    self->body_bytes += body->available;
+    if (gm_held_body_take(self->held, body, &failure, &why) != 0) {
+        fail(self, failure, why);
+        return;
+    }
+    if (!body->has_ended)
+        return;
+    body->on_change = NULL;
+    self->body_bytes = 0;
+    self->body = gm_held_body_open(self->held, body);
+    begin(self);
+}
+
+static void hold(gm_forward_t *self)
+{
+    gm_request_t *request = self->request;
+
+    self->held = gm_held_body_create(&request->req->pool, &request->context->proxy->held);
+    self->body->data = self;
+    self->body->on_change = on_held_change;
+    self->body->start(self->body);
+    on_held_change(self->body); /* what came along with the head */
+}
+
 void gm_forward_start(gm_request_t *request)
 {
     h2o_req_t *req = request->req;
     gm_forward_t *self = h2o_mem_alloc_shared(&req->pool, sizeof(*self), on_dispose);
-    gm_request_framing_t framing;
 
     memset(self, 0, sizeof(*self));
     self->super.proceed = on_proceed;
@@ -529,20 +609,12 @@ void gm_forward_start(gm_request_t *request)
     self->body = self->downstream->body;
     h2o_buffer_init(&self->up, &h2o_socket_buffer_prototype);
     h2o_buffer_init(&self->down, &h2o_socket_buffer_prototype);
-    framing = choose_framing(self->body, self->downstream);
-    self->is_chunked = framing.is_chunked;
-    self->asks_for_upgrade = framing.upgrade.base != NULL;
-    self->head = gm_request_head_make(req, self->downstream, &framing, self->downstream->is_trusted);
     if (self->body != NULL && is_too_large(self)) {
         fail(self, GM_FAILURE_PAYLOAD_TOO_LARGE, "above proxy.limits.max_request_body");
         return;
     }
-    if (self->body != NULL) {
-        self->body->data = self;
-        self->body->on_change = on_body_change;
-    }
-    if (self->body == NULL || self->body->has_ended)
-        start_total(self);
-    if (gm_turn_take(gm_pool_turns(pool_of(request)), &self->turn, on_turn))
-        connect_first(self);
+    if (request->route->holds_body && self->body != NULL && !self->body->has_ended)
+        hold(self);
+    else
+        begin(self);
 }

@@ -13,6 +13,9 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err)
     const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(snapshot, &self->cluster_count);
 
     self->snapshot = gm_snapshot_retain(snapshot);
+    self->held.folder = gm_snapshot_config(snapshot)->proxy.temp_dir;
+    self->held.max_bytes = gm_snapshot_config(snapshot)->proxy.limits.max_buffered_bodies_bytes;
+    atomic_init(&self->held.bytes, 0);
     self->routes = gm_snapshot_routes(snapshot, &self->route_count);
     for (size_t i = 0; i != self->route_count; ++i)
         self->has_hosts = self->has_hosts || self->routes[i].host != NULL;

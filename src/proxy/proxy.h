@@ -7,11 +7,12 @@
 #include "config/snapshot.h"
 #include "front/connection.h"
 #include "net/watch.h"
+#include "proxy/held_body.h"
 #include "upstream/connector.h"
 #include "upstream/pool.h"
 #include "upstream/pool_h2o.h"
 
-/** Immutable while requests run; owned by the generation, shared by all workers. */
+/** Immutable while requests run, but for `held`; owned by the generation, shared by all workers. */
 typedef struct gm_proxy {
     gm_snapshot_t *snapshot;           /* shared */
     const gm_snapshot_route_t *routes; /* borrowed from the snapshot, in matching order */
@@ -20,6 +21,7 @@ typedef struct gm_proxy {
     gm_cluster_t **clusters; /* owned array of shared ones, in the snapshot's order */
     SSL_CTX **tls;           /* owned array of owned ones, in the same order; NULL = plain */
     size_t cluster_count;
+    gm_held_bodies_t held;      /* request_buffering */
     h2o_handler_t **forwarders; /* owned array; each goes with the globalconf; one per cluster */
 } gm_proxy_t;
 

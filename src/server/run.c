@@ -17,8 +17,9 @@
 #include "telemetry/log.h"
 
 #define CUT_WAIT_MS 2000 /* for workers that tell their clients that the time is over */
-#define AT_ONCE_MS 200   /* for workers that only cut, so that no client takes the exit for its answer's end \
-                          */
+#define AT_ONCE_MS                                                                                           \
+    200 /* for workers that only cut, so that no client takes the exit for its answer's end                  \
+         */
 
 typedef struct ending {
     gm_server_t *const *servers;
@@ -41,6 +42,7 @@ void gm_run_prepare(void)
     sigset_t set;
 
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* ulimit -f: writing to the file fails, and that is told */
     /* buffers of bodies grow and shrink all the time; giving their memory back each time costs more than the
      * copying */
     mallopt(M_MMAP_THRESHOLD, 32 << 20);

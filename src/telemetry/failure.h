@@ -34,7 +34,7 @@
     X(DNS_FAILED,              502, "dns_failed",              "dns_error",                 true,  LOCAL, "the backend's name cannot be resolved", "getent hosts {host}") \
     X(TLS_HANDSHAKE_FAILED,    502, "tls_handshake_failed",    "tls_protocol_error",        true,  LOCAL, "the TLS handshake with the backend failed", "openssl s_client -connect {backend}") \
     X(TLS_CERTIFICATE_INVALID, 502, "tls_certificate_invalid", "tls_certificate_error",     false, LOCAL, "the backend's certificate is not trusted", "openssl s_client -connect {backend}") \
-    X(OVERLOADED,              503, "overloaded",              "connection_limit_reached",  true,  LOCAL, "the proxy has no room for another connection to the backend", "again in a second, or a larger proxy.upstream.max_connections or ulimit -n") \
+    X(OVERLOADED,              503, "overloaded",              "connection_limit_reached",  true,  LOCAL, "the proxy has no room for this request at the moment", "again in a second, or more room in what the cause names") \
     X(NO_ENDPOINT,             503, "no_endpoint",             "destination_unavailable",   true,  LOCAL, "the backend's name has no address", "getent ahosts {host}") \
     X(DRAINING,                503, "draining",                "proxy_internal_response",   true,  LOCAL, "the proxy is shutting down", "again in a second, or a longer proxy.timeout.shutdown_timeout") \
     X(CONNECT_TIMEOUT,         504, "connect_timeout",         "connection_timeout",        true,  LOCAL, "the backend did not accept the connection in time", "curl {url}, or a longer proxy.timeout.connect_timeout") \

@@ -142,9 +142,41 @@ static void test_precedence(void)
     ok(tables > 500);
 }
 
+static bool holds(const char *yaml, const char *name)
+{
+    config_text_t text = config_text_load(yaml);
+    size_t count = 0;
+    const gm_snapshot_route_t *routes = gm_snapshot_routes(text.snapshot, &count);
+    bool holds_body = false;
+
+    for (size_t i = 0; i != count; ++i)
+        if (strcmp(routes[i].name, name) == 0)
+            holds_body = routes[i].holds_body;
+    config_text_dispose(&text);
+    return holds_body;
+}
+
+static void test_buffering(void)
+{
+    static const char off[] = "proxy: { backend: { host: d } }\n"
+                              "routes:\n"
+                              "- { name: a, match: { path: { prefix: /a } }, backend: { host: b, port: 1 } }\n"
+                              "- { name: b, match: { path: { prefix: /b } }, backend: { host: b, port: 1 },\n"
+                              "    request_buffering: true }\n";
+    static const char on[] = "proxy: { backend: { host: d }, request_buffering: true }\n"
+                             "routes:\n"
+                             "- { name: a, match: { path: { prefix: /a } }, backend: { host: b, port: 1 } }\n"
+                             "- { name: b, match: { path: { prefix: /b } }, backend: { host: b, port: 1 },\n"
+                             "    request_buffering: false }\n";
+
+    ok(!holds(off, "a") && holds(off, "b") && !holds(off, "backend"));
+    ok(holds(on, "a") && !holds(on, "b") && holds(on, "backend"));
+}
+
 int main(void)
 {
     subtest("clusters", test_clusters);
+    subtest("request_buffering", test_buffering);
     subtest("unix sockets", test_sockets);
     subtest("TLS", test_tls);
     subtest("places", test_places);

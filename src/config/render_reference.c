@@ -203,6 +203,17 @@ static bool has_form(const gm_field_t *field)
            field->flags & (GM_FIELD_PATH | GM_FIELD_WILDCARD | GM_FIELD_CIDR);
 }
 
+/* What YAML's true and false may stand for here. */
+static bool takes_boolean(const gm_field_t *field)
+{
+    if (field->type == GM_FIELD_HOST || field->flags & GM_FIELD_WILDCARD) /* a host may be called "true" */
+        return true;
+    for (size_t i = 0; field->choices != NULL && field->choices[i] != NULL; ++i)
+        if (strcmp(field->choices[i], "true") == 0)
+            return true;
+    return false;
+}
+
 /* The forms of one value, as what YAML takes it for; each may come from a variable. */
 static void render_alternatives(const gm_field_t *field, gm_json_t *json)
 {
@@ -220,8 +231,7 @@ static void render_alternatives(const gm_field_t *field, gm_json_t *json)
         render_choices(field, json);
     else
         render_pattern(field, json);
-    if (field->type == GM_FIELD_HOST || field->type == GM_FIELD_BOOLEAN ||
-        field->flags & GM_FIELD_WILDCARD) { /* a host may be called "true" */
+    if (takes_boolean(field)) {
         open_alternative(json, "boolean");
         gm_json_close(json, '}');
     }

@@ -5,7 +5,7 @@ import threading
 import time
 
 from gomesh_ports import free_port
-from gomesh_tap import closing, deadline, note, now, ok
+from gomesh_tap import closing, deadline, explain_failure, now, ok
 from gomesh_wire import ProtocolError, Wire, http_message
 
 
@@ -113,7 +113,7 @@ class Origin:
         self.stop()
         if self.problems:
             ok(False, "the origin received nothing but sound HTTP")
-            note("\n".join(self.problems[:10]))
+            explain_failure("\n".join(self.problems[:10]))
 
 
 def answering(function):

@@ -6,7 +6,7 @@ import subprocess
 import threading
 
 from gomesh_ports import free_port
-from gomesh_tap import ENGINE, closing, deadline, explain, give_up, note, now, ok, temporary_folder
+from gomesh_tap import ENGINE, closing, deadline, explain, explain_failure, give_up, now, ok, temporary_folder
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 GOMESH = os.path.abspath(os.environ.get("GOMESH") or os.path.join(ROOT, "build", "gomesh"))
@@ -133,7 +133,7 @@ class Process:
         reports = [line for line in self.err if SANITIZER.search(line)]
         if reports:
             ok(False, "%s runs without a sanitizer's report" % self.name)
-            note("\n".join(self.err[-60:]))
+            explain_failure("\n".join(self.err[-60:]))
 
     def close(self):
         if not self.closed:

@@ -43,6 +43,15 @@ def note(text):
     put("\n".join("# " + line for line in str(text).split("\n")))
 
 
+def explain_failure(text):
+    """Where prove shows it, too: on a machine that only keeps what was printed, that is all there will be."""
+    name = os.path.basename(sys.argv[0])
+    note(text)
+    if not levels[-1].limit:
+        sys.stderr.write("".join("# %s: %s\n" % (name, line) for line in str(text).split("\n")))
+        sys.stderr.flush()
+
+
 def escape(name):
     return name.replace("#", "\\#").replace("\n", "\\n")
 
@@ -69,7 +78,7 @@ def ok(condition, name):
     assert threading.current_thread() is main_thread, "checks belong to the main thread"
     report(bool(condition), name)
     if not condition:
-        note("failed at " + caller())
+        explain_failure("failed at %s: %s" % (caller(), name))
     return bool(condition)
 
 
@@ -80,21 +89,21 @@ def shorten(value):
 
 def is_(got, want, name):
     if not ok(got == want, name):
-        note("     got: %s\nexpected: %s" % (shorten(got), shorten(want)))
+        explain_failure("     got: %s\nexpected: %s" % (shorten(got), shorten(want)))
         return False
     return True
 
 
 def like(text, pattern, name):
     if not ok(text is not None and re.search(pattern, text), name):
-        note("          got: %s\ndoes not match: %s" % (shorten(text), pattern))
+        explain_failure("          got: %s\ndoes not match: %s" % (shorten(text), pattern))
         return False
     return True
 
 
 def unlike(text, pattern, name):
     if not ok(not re.search(pattern, text), name):
-        note("  got: %s\nmatches: %s" % (shorten(text), pattern))
+        explain_failure("  got: %s\nmatches: %s" % (shorten(text), pattern))
         return False
     return True
 
@@ -142,7 +151,7 @@ def close_all(level):
             close()
         except Exception:  # a failing clean-up is a failing test, and must not keep the others from running
             ok(False, "clean-up works")
-            note(traceback.format_exc())
+            explain_failure(traceback.format_exc())
 
 
 def subtest(name, function, *arguments):
@@ -156,7 +165,7 @@ def subtest(name, function, *arguments):
         skipped = str(reason)
     except Exception as problem:
         ok(False, "no exception")
-        note(
+        explain_failure(
             "".join(traceback.format_exception(type(problem), problem, problem.__traceback__.tb_next)).strip()
         )
     close_all(level)
@@ -257,7 +266,7 @@ def explain(*processes):
     """Prints the last lines of processes, after a failure."""
     for process in processes:
         for line in process.out[-4:] + process.err[-12:]:
-            note("%s: %s" % (process.name, line))
+            explain_failure("%s: %s" % (process.name, line))
 
 
 def end_everything():

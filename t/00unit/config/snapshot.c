@@ -158,11 +158,12 @@ static bool holds(const char *yaml, const char *name)
 
 static void test_buffering(void)
 {
-    static const char off[] = "proxy: { backend: { host: d } }\n"
-                              "routes:\n"
-                              "- { name: a, match: { path: { prefix: /a } }, backend: { host: b, port: 1 } }\n"
-                              "- { name: b, match: { path: { prefix: /b } }, backend: { host: b, port: 1 },\n"
-                              "    request_buffering: true }\n";
+    static const char off[] =
+        "proxy: { backend: { host: d } }\n"
+        "routes:\n"
+        "- { name: a, match: { path: { prefix: /a } }, backend: { host: b, port: 1 } }\n"
+        "- { name: b, match: { path: { prefix: /b } }, backend: { host: b, port: 1 },\n"
+        "    request_buffering: true }\n";
     static const char on[] = "proxy: { backend: { host: d }, request_buffering: true }\n"
                              "routes:\n"
                              "- { name: a, match: { path: { prefix: /a } }, backend: { host: b, port: 1 } }\n"

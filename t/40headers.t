@@ -62,6 +62,7 @@ def request_headers():
             ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Host", "forged.example"),
             ("X-Forwarded-By", "forged"),
+            ("Forwarded", "for=10.1.2.3;host=forged.example"),
         ],
     )
     before = "10.1.2.3, " if ENGINE == "h2o" else ""
@@ -69,6 +70,12 @@ def request_headers():
     is_(seen.all("x-forwarded-proto"), ["http"], "a forged X-Forwarded-Proto is replaced")
     is_(seen.all("x-forwarded-host"), ["gomesh.test"], "a forged X-Forwarded-Host is replaced")
     is_(seen.all("x-forwarded-by"), ["GoMesh-Proxy"], "a forged X-Forwarded-By is replaced")
+    wanted = [] if ENGINE == "h2o" else [element("127.0.0.1")]
+    is_(seen.all("forwarded"), wanted, "a forged Forwarded is, too")
+    is_(arrived(proxy.port, origin, []).all("forwarded"), [], "where there is none, none is made")
+    seen = arrived(proxy.port, origin, [("Forwarded", "for=a"), ("Forwarded", "for=b")], host="a.example:8080")
+    wanted = [] if ENGINE == "h2o" else [element("127.0.0.1", "a.example:8080")]
+    is_(seen.all("forwarded"), wanted, "also several of them")
     seen = arrived(proxy.port, origin, [("X-Forwarded-For", "10.1.2.3"), ("X-Forwarded-For", "10.4.5.6")])
     before = "10.1.2.3, 10.4.5.6, " if ENGINE == "h2o" else ""
     is_(seen.get("x-forwarded-for"), before + "127.0.0.1", "also several of them")
@@ -89,6 +96,12 @@ SPOKEN_FOR = [
 ]
 
 
+def element(source, host="gomesh.test"):
+    """What we say of a client in Forwarded (RFC 7239)."""
+    who = '"[%s]"' % source if ":" in source else source
+    return 'for=%s;host="%s";proto=http' % (who, host)
+
+
 def check_forwarded(seen, who, wanted):
     for name, values in zip(("for", "proto", "host", "by"), wanted):
         is_(seen.all("x-forwarded-" + name), values, "%s: X-Forwarded-%s" % (who, name.capitalize()))
@@ -105,7 +118,8 @@ def trusted_proxies():
         ("127.1.2.3", "127.0.0.1"),
     ) + ((("::1", "::1"),) if has_ipv6() else ()):
         seen = arrived(proxy.port, origin, SPOKEN_FOR, address, source=source)
-        wanted = [[trusted[0][0] % source], *trusted[1:], ["for=10.1.2.3;proto=https"]]
+        said = ["for=10.1.2.3;proto=https, " + element(source)]
+        wanted = [[trusted[0][0] % source], *trusted[1:], said]
         check_forwarded(seen, "trusted " + source, wanted)
     seen = arrived(proxy.port, origin, [], source="127.0.0.2")
     check_forwarded(
@@ -113,7 +127,7 @@ def trusted_proxies():
     )
     for source in ("127.0.0.1", "127.0.0.3", "127.2.0.0"):
         seen = arrived(proxy.port, origin, SPOKEN_FOR, source=source)
-        wanted = [[source], ["http"], ["gomesh.test"], ["GoMesh-Proxy"], []]
+        wanted = [[source], ["http"], ["gomesh.test"], ["GoMesh-Proxy"], [element(source)]]
         check_forwarded(seen, "stranger " + source, wanted)
     client = Client(proxy.port, source="127.0.0.2")
     for number in (1, 2):

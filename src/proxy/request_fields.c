@@ -43,7 +43,8 @@ bool gm_request_fields_keep_alive(const h2o_req_t *req)
 static bool is_ours(const h2o_iovec_t *name)
 {
     return h2o_memis(name->base, name->len, H2O_STRLIT("x-forwarded-host")) ||
-           h2o_memis(name->base, name->len, H2O_STRLIT("x-forwarded-by"));
+           h2o_memis(name->base, name->len, H2O_STRLIT("x-forwarded-by")) ||
+           h2o_memis(name->base, name->len, H2O_STRLIT("forwarded"));
 }
 
 static bool is_dropped(const h2o_iovec_t *name, const connection_values_t *values)

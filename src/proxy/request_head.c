@@ -14,14 +14,15 @@ static char *put_iovec(char *at, h2o_iovec_t text)
 typedef enum said {
     SAID_BY_CLIENT, /* an ordinary field */
     SAID_FOR,
-    SAID_ABOUT_CLIENT, /* X-Forwarded-Proto, -Host, Forwarded: kept from trusted proxies */
+    SAID_FORWARDED,    /* RFC 7239 */
+    SAID_ABOUT_CLIENT, /* X-Forwarded-Proto, -Host: kept from trusted proxies */
     SAID_BY_US         /* never kept */
 } said_t;
 
 static said_t who_says(const h2o_iovec_t *name)
 {
     if (name->len == 9 && memcmp(name->base, "forwarded", 9) == 0)
-        return SAID_ABOUT_CLIENT;
+        return SAID_FORWARDED;
     if (name->len < 14 || name->base[0] != 'x' || memcmp(name->base, "x-forwarded-", 12) != 0)
         return SAID_BY_CLIENT;
     if (name->len == 15 && memcmp(name->base + 12, "for", 3) == 0)
@@ -36,7 +37,7 @@ static said_t who_says(const h2o_iovec_t *name)
 }
 
 typedef struct forwarded {
-    bool has_host, has_proto;
+    bool has_host, has_proto, has_forwarded;
 } forwarded_t;
 
 static bool is_kept(said_t said, bool is_trusted)
@@ -49,6 +50,7 @@ static char *put_fields(char *at, const h2o_req_t *req, bool is_trusted, forward
     for (size_t i = 0; i != req->headers.size; ++i) {
         const h2o_header_t *header = &req->headers.entries[i];
         said_t said = who_says(header->name);
+        forwarded->has_forwarded = forwarded->has_forwarded || said == SAID_FORWARDED;
         if (!is_kept(said, is_trusted))
             continue;
         if (said == SAID_ABOUT_CLIENT) {
@@ -63,21 +65,46 @@ static char *put_fields(char *at, const h2o_req_t *req, bool is_trusted, forward
     return at;
 }
 
-static char *put_forwarded_for(char *at, const h2o_req_t *req, gm_span_t peer, bool is_trusted)
+/* What proxies before us have said, for us to add to. */
+static char *put_said(char *at, const h2o_req_t *req, said_t said)
 {
-    at = GM_WRITE_LITERAL(at, "x-forwarded-for: ");
-    for (size_t i = 0; is_trusted && i != req->headers.size; ++i)
-        if (who_says(req->headers.entries[i].name) == SAID_FOR && req->headers.entries[i].value.len != 0) {
+    for (size_t i = 0; i != req->headers.size; ++i)
+        if (who_says(req->headers.entries[i].name) == said && req->headers.entries[i].value.len != 0) {
             at = put_iovec(at, req->headers.entries[i].value);
             at = GM_WRITE_LITERAL(at, ", ");
         }
+    return at;
+}
+
+/* Only where the client sent one, to replace or to add to: who wants neither looks at X-Forwarded-For. */
+static char *put_forwarded(char *at, const h2o_req_t *req, gm_span_t peer, bool is_trusted)
+{
+    bool is_ipv6 = memchr(peer.base, ':', peer.length) != NULL;
+
+    at = GM_WRITE_LITERAL(at, "forwarded: ");
+    if (is_trusted)
+        at = put_said(at, req, SAID_FORWARDED);
+    at = is_ipv6 ? GM_WRITE_LITERAL(at, "for=\"[") : GM_WRITE_LITERAL(at, "for=");
+    at = gm_write(at, peer.base, peer.length);
+    at = is_ipv6 ? GM_WRITE_LITERAL(at, "]\";host=\"") : GM_WRITE_LITERAL(at, ";host=\"");
+    at = put_iovec(at, req->authority);
+    at = GM_WRITE_LITERAL(at, "\";proto=");
+    at = put_iovec(at, req->input.scheme->name);
+    return GM_WRITE_LITERAL(at, "\r\n");
+}
+
+static char *put_forwarded_for(char *at, const h2o_req_t *req, gm_span_t peer, bool is_trusted)
+{
+    at = GM_WRITE_LITERAL(at, "x-forwarded-for: ");
+    if (is_trusted)
+        at = put_said(at, req, SAID_FOR);
     at = gm_write(at, peer.base, peer.length);
     return GM_WRITE_LITERAL(at, "\r\n");
 }
 
 static size_t measure(const h2o_req_t *req, gm_span_t peer, gm_span_t upgrade, gm_span_t client_cert)
 {
-    size_t size = req->method.len + req->path.len + 2 * req->authority.len + peer.length + 256;
+    size_t size = req->method.len + req->path.len + 3 * req->authority.len + 2 * peer.length + 320;
 
     size += upgrade.length + client_cert.length;
     for (size_t i = 0; i != req->headers.size; ++i)
@@ -102,7 +129,7 @@ h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstre
     char *start = h2o_mem_alloc_pool(
              &req->pool, measure(req, downstream->peer, framing->upgrade, downstream->client_cert)),
          *at = start;
-    forwarded_t forwarded = {false, false};
+    forwarded_t forwarded = {false, false, false};
 
     at = put_iovec(at, req->method);
     *at++ = ' ';
@@ -118,6 +145,8 @@ h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstre
     }
     at = put_fields(at, req, is_trusted, &forwarded);
     at = put_forwarded_for(at, req, downstream->peer, is_trusted);
+    if (forwarded.has_forwarded)
+        at = put_forwarded(at, req, downstream->peer, is_trusted);
     if (!forwarded.has_proto) {
         at = GM_WRITE_LITERAL(at, "x-forwarded-proto: ");
         at = put_iovec(at, req->input.scheme->name);

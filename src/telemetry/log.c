@@ -21,6 +21,7 @@
 #define MAX_PENDING_BYTES (1024 * 1024)
 #define MAX_LINE_BYTES 8192
 #define CLOSE_WAIT_MS 1000
+#define RETRY_MS 1000
 
 static const char *const labels[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 static const char *const json_labels[] = {"debug", "info", "warn", "error"};
@@ -69,18 +70,106 @@ static bool wait_writable(void)
     return true;
 }
 
-static bool write_all(const char *bytes, size_t length)
+/* ---- lines */
+
+/* What clients send may stand in a message: no byte of it ends the line or reaches the terminal as a command.
+ */
+static size_t append_visible(char *out, size_t room, const char *text)
+{
+    static const char hex[] = "0123456789abcdef";
+    size_t length = 0;
+
+    for (; *text != '\0' && length + 4 < room; ++text) {
+        unsigned char c = (unsigned char)*text;
+        bool is_c1 = c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
+        if (c >= 0x20 && c != 0x7f && !is_c1) {
+            out[length++] = (char)c;
+        } else {
+            out[length++] = '\\';
+            out[length++] = 'x';
+            out[length++] = hex[c >> 4];
+            out[length++] = hex[c & 15];
+        }
+    }
+    return length;
+}
+
+static void make_text(gm_buffer_t *line, gm_log_level_t level, const char *message)
+{
+    char text[MAX_LINE_BYTES];
+    size_t length = (size_t)snprintf(text, sizeof(text), "[%s] ", labels[level]);
+
+    length += append_visible(text + length, sizeof(text) - length - 1, message);
+    text[length++] = '\n';
+    gm_buffer_append(line, text, length);
+}
+
+static void make_json(gm_buffer_t *line, gm_log_level_t level, const char *message,
+                      const gm_log_field_t *fields, size_t count)
+{
+    gm_json_t json = {.out = line};
+    struct timeval now;
+    char at[32];
+
+    gettimeofday(&now, NULL);
+    gm_json_open(&json, '{');
+    gm_json_key(&json, "level");
+    gm_json_string(&json, json_labels[level]);
+    gm_json_key(&json, "timestamp");
+    gm_json_string(&json, gm_clock_format(at, sizeof(at), &now));
+    gm_json_key(&json, "msg");
+    gm_json_bytes(&json, message, strlen(message));
+    for (size_t i = 0; i != count; ++i) {
+        gm_json_key(&json, fields[i].name);
+        gm_json_bytes(&json, fields[i].value, fields[i].length);
+    }
+    gm_json_close(&json, '}');
+    gm_buffer_append_char(line, '\n');
+}
+
+static void make_line(gm_buffer_t *line, gm_log_level_t level, const char *message,
+                      const gm_log_field_t *fields, size_t count)
+{
+    if (process_log.options.json)
+        make_json(line, level, message, fields, count);
+    else
+        make_text(line, level, message);
+}
+
+static size_t count_lines(const char *bytes, size_t length)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i != length; ++i)
+        count += bytes[i] == '\n';
+    return count;
+}
+
+/* ---- the writer */
+
+/* The writer's own state. */
+typedef struct writer {
+    size_t lost;  /* lines, and nobody was told yet */
+    bool is_torn; /* the last line that went out lacks its end */
+} writer_t;
+
+/* @return whether all of it is out; otherwise the lines that are not count as lost */
+static bool write_all(writer_t *self, const char *bytes, size_t length)
 {
     while (length != 0) {
         /* a pipe that polls writable takes a page without blocking */
         size_t piece = process_log.is_file || length < 4096 ? length : 4096;
-        ssize_t written;
-        if (!process_log.is_file && !wait_writable())
+        ssize_t written = -1;
+        if (process_log.is_file || wait_writable())
+            written = write(process_log.options.fd, bytes, piece);
+        else
+            errno = EPIPE;
+        if (written == -1 && errno != EINTR && errno != EAGAIN) {
+            self->lost += count_lines(bytes, length);
             return false;
-        written = write(process_log.options.fd, bytes, piece);
-        if (written == -1 && errno != EINTR && errno != EAGAIN)
-            return false;
+        }
         if (written > 0) {
+            self->is_torn = bytes[written - 1] != '\n';
             bytes += written;
             length -= (size_t)written;
         }
@@ -88,50 +177,75 @@ static bool write_all(const char *bytes, size_t length)
     return true;
 }
 
-static void log_always(gm_log_level_t level, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
 /* Whatever level is printed: who reads the log must know that it is not whole. */
-static void report_lost(size_t lost)
+static bool write_lost(writer_t *self)
 {
-    if (lost != 0)
-        log_always(GM_LOG_WARN, "%zu log lines were lost: the reader of the log is too slow", lost);
+    size_t lost = self->lost;
+    char message[96];
+    gm_buffer_t line = {0};
+    bool is_out;
+
+    if (lost == 0)
+        return true;
+    if (self->is_torn)
+        gm_buffer_append_char(&line, '\n');
+    snprintf(message, sizeof(message), "%zu log line%s lost: the reader of the log is too slow, or gone",
+             lost, lost == 1 ? " was" : "s were");
+    make_line(&line, GM_LOG_WARN, message, NULL, 0);
+    is_out = write_all(self, line.text, line.length);
+    self->lost = is_out ? 0 : lost;
+    gm_buffer_dispose(&line);
+    return is_out;
 }
 
-static size_t count_lines(const gm_buffer_t *lines)
+/* A full disk may have room again later; a reader that is gone stays away. Neither is worth a processor. */
+static void pause_writing(void)
 {
-    size_t count = 0;
+    for (int i = 0; i != 10 && !is_closing(); ++i)
+        poll(NULL, 0, RETRY_MS / 10);
+}
 
-    for (size_t i = 0; i != lines->length; ++i)
-        count += lines->text[i] == '\n';
-    return count;
+/* Takes the lines that are pending, waiting for the first. @return false when there will be no more */
+static bool take_lines(gm_buffer_t *lines, size_t *lost)
+{
+    gm_buffer_t swapped = *lines;
+    bool more;
+
+    swapped.length = 0;
+    pthread_mutex_lock(&process_log.lock);
+    while (process_log.pending.length == 0 && !process_log.closing)
+        pthread_cond_wait(&process_log.wake, &process_log.lock);
+    *lines = process_log.pending;
+    process_log.pending = swapped;
+    *lost = process_log.lost;
+    process_log.lost = 0;
+    more = lines->length != 0 || !process_log.closing;
+    pthread_mutex_unlock(&process_log.lock);
+    return more;
 }
 
 static void *run_writer(void *unused)
 {
-    gm_buffer_t writing = {0};
-    bool running = true;
+    writer_t self = {0};
+    gm_buffer_t lines = {0};
+    bool more = true;
 
     (void)unused;
-    while (running) {
-        gm_buffer_t swapped = writing;
-        size_t lost;
-        pthread_mutex_lock(&process_log.lock);
-        while (process_log.pending.length == 0 && !process_log.closing)
-            pthread_cond_wait(&process_log.wake, &process_log.lock);
-        writing = process_log.pending;
-        swapped.length = 0;
-        process_log.pending = swapped;
-        lost = process_log.lost;
-        process_log.lost = 0;
-        running = writing.length != 0 || !process_log.closing;
-        pthread_mutex_unlock(&process_log.lock);
-        if (!write_all(writing.text, writing.length)) {
-            lost += count_lines(&writing); /* a full disk may have room again later */
-            running = running && !is_closing();
-        }
-        report_lost(lost);
+    while (more) {
+        size_t lost; /* behind these lines */
+        bool is_out;
+        more = take_lines(&lines, &lost);
+        if ((is_out = write_lost(&self)))
+            is_out = write_all(&self, lines.text, lines.length);
+        else
+            self.lost += count_lines(lines.text, lines.length);
+        self.lost += lost;
+        if (!is_out || !write_lost(&self))
+            pause_writing();
+        if (!is_out && is_closing())
+            break;
     }
-    gm_buffer_dispose(&writing);
+    gm_buffer_dispose(&lines);
     return NULL;
 }
 
@@ -186,82 +300,16 @@ static void submit(const char *line, size_t length)
     pthread_mutex_unlock(&process_log.lock);
 }
 
-/* What clients send may stand in a message: no byte of it ends the line or reaches the terminal as a command.
- */
-static size_t append_visible(char *out, size_t room, const char *text)
-{
-    static const char hex[] = "0123456789abcdef";
-    size_t length = 0;
-
-    for (; *text != '\0' && length + 4 < room; ++text) {
-        unsigned char c = (unsigned char)*text;
-        bool is_c1 = c == 0xc2 && (unsigned char)text[1] >= 0x80 && (unsigned char)text[1] < 0xa0;
-        if (c >= 0x20 && c != 0x7f && !is_c1) {
-            out[length++] = (char)c;
-        } else {
-            out[length++] = '\\';
-            out[length++] = 'x';
-            out[length++] = hex[c >> 4];
-            out[length++] = hex[c & 15];
-        }
-    }
-    return length;
-}
-
-static void submit_text(gm_log_level_t level, const char *message)
-{
-    char line[MAX_LINE_BYTES];
-    size_t length = (size_t)snprintf(line, sizeof(line), "[%s] ", labels[level]);
-
-    length += append_visible(line + length, sizeof(line) - length - 1, message);
-    line[length++] = '\n';
-    submit(line, length);
-}
-
-static void submit_json(gm_log_level_t level, const char *message, const gm_log_field_t *fields, size_t count)
-{
-    gm_buffer_t line = {0};
-    gm_json_t json = {.out = &line};
-    struct timeval now;
-    char at[32];
-
-    gettimeofday(&now, NULL);
-    gm_json_open(&json, '{');
-    gm_json_key(&json, "level");
-    gm_json_string(&json, json_labels[level]);
-    gm_json_key(&json, "timestamp");
-    gm_json_string(&json, gm_clock_format(at, sizeof(at), &now));
-    gm_json_key(&json, "msg");
-    gm_json_bytes(&json, message, strlen(message));
-    for (size_t i = 0; i != count; ++i) {
-        gm_json_key(&json, fields[i].name);
-        gm_json_bytes(&json, fields[i].value, fields[i].length);
-    }
-    gm_json_close(&json, '}');
-    gm_buffer_append_char(&line, '\n');
-    submit(line.text, line.length);
-    gm_buffer_dispose(&line);
-}
-
 static void log_message(gm_log_level_t level, const gm_log_field_t *fields, size_t count, const char *format,
                         va_list args)
 {
     char message[MAX_LINE_BYTES];
+    gm_buffer_t line = {0};
 
     vsnprintf(message, sizeof(message), format, args);
-    if (process_log.options.json)
-        submit_json(level, message, fields, count);
-    else
-        submit_text(level, message);
-}
-
-static void log_always(gm_log_level_t level, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    log_message(level, NULL, 0, format, args);
-    va_end(args);
+    make_line(&line, level, message, fields, count);
+    submit(line.text, line.length);
+    gm_buffer_dispose(&line);
 }
 
 void gm_log(gm_log_level_t level, const char *format, ...)

@@ -315,6 +315,21 @@ def shutdown(good):
     is_(proxy.out[-1], "[INFO] Stopped", "in good order")
 
 
+def shutdown_of_handshakes(good):
+    """Port scanners and health checks connect and say nothing; they keep nobody waiting."""
+    proxy = TlsProxy(Origin(answering(fine)).port, good, timeout={"shutdown_timeout": "60s"}, workers=1)
+    silent, half = Client(proxy.tls_port), Client(proxy.tls_port)
+    half.send(b"\x16\x03\x01\x02\x00\x01\x00")
+    empty = Client(proxy.port)
+    empty.send(b"\r\n")
+    is_(once(proxy.port).status, 200, "they have arrived")
+    proxy.send(signal.SIGTERM)
+    proxy.wait_line(r"^\[INFO\] Shutting down: waiting up to 1m for 0 requests$")
+    is_(proxy.wait(seconds=20), 0, "the end does not wait for them")
+    is_([client.ends() for client in (silent, half, empty)], [True] * 3, "their connections end")
+    is_(proxy.out[-1], "[INFO] Stopped", "in good order")
+
+
 try:
     want_tool("openssl")
     want_tool("curl")
@@ -331,4 +346,6 @@ subtest("an expired certificate", expired)
 subtest("files that cannot be used", unusable, pair_of_files)
 subtest("what is not TLS", abuse, pair_of_files)
 subtest("shutdown", shutdown, pair_of_files)
+if ENGINE == "gomesh":
+    subtest("shutdown with handshakes that hang", shutdown_of_handshakes, pair_of_files)
 done()

@@ -19,6 +19,7 @@
 #define LINGER_MS 2000
 /* a client that has just been answered may have its next request on the way */
 #define DRAIN_PATIENCE_MS 100
+#define DRAIN_HANDSHAKE_MS 1000
 #define LEAVE_CHECK_MS 200
 
 static void on_read(h2o_socket_t *sock, const char *err);
@@ -642,9 +643,20 @@ size_t gm_http1_count(const gm_http1_front_t *self)
     return self->count;
 }
 
+/* Empty lines ahead of a request are none of it (RFC 9112, 2.2). */
+static bool has_begun_head(const gm_http1_connection_t *self)
+{
+    const h2o_buffer_t *input = self->sock->input;
+
+    for (size_t i = 0; i != input->size; ++i)
+        if (input->bytes[i] != '\r' && input->bytes[i] != '\n')
+            return true;
+    return false;
+}
+
 static bool is_in_flight(const gm_http1_connection_t *self)
 {
-    return self->state == GM_HTTP1_SERVE || (self->state == GM_HTTP1_HEAD && self->sock->input->size != 0);
+    return self->state == GM_HTTP1_SERVE || (self->state == GM_HTTP1_HEAD && has_begun_head(self));
 }
 
 void gm_http1_drain(gm_http1_front_t *self)
@@ -652,7 +664,9 @@ void gm_http1_drain(gm_http1_front_t *self)
     self->is_draining = true;
     for (h2o_linklist_t *node = self->list.next; node != &self->list; node = node->next) {
         gm_http1_connection_t *connection = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node);
-        if (connection->state == GM_HTTP1_HEAD && !is_in_flight(connection)) {
+        if (connection->state == GM_HTTP1_HANDSHAKE) {
+            gm_watch_start(self->options.watches, &connection->reading, DRAIN_HANDSHAKE_MS, on_late_close);
+        } else if (connection->state == GM_HTTP1_HEAD && !is_in_flight(connection)) {
             uint64_t since = connection->reading.since_ms;
             gm_watch_start(self->options.watches, &connection->reading, DRAIN_PATIENCE_MS, on_late_close);
             connection->reading.since_ms = since;

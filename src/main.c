@@ -3,12 +3,15 @@
  * lives in server/serve.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/arguments.h"
 #include "base/buffer.h"
+#include "base/json_writer.h"
 #include "base/suggest.h"
 #include "base/text.h"
 #include "config/load.h"
@@ -78,8 +81,7 @@ static void print(gm_buffer_t *text, FILE *to)
 
 static void print_help(void)
 {
-    printf("GoMesh, a small reverse proxy: one binary, one YAML file, one command.\n"
-           "usage: gomesh [COMMAND] [OPTIONS]\ncommands:\n");
+    printf("GoMesh, a small reverse proxy. usage: gomesh [COMMAND] [OPTIONS]\ncommands:\n");
     for (size_t i = 0; i != GM_COUNT_OF(commands); ++i)
         printf("  %-10s %s\n", commands[i].name, commands[i].help);
     printf("options:\n");
@@ -142,17 +144,22 @@ static int load_options(const char *what, const gm_buffer_t *yaml, loaded_t *loa
 static int load_from_to(const options_t *options, loaded_t *loaded)
 {
     gm_hostport_t from = {.port = 8000}, to = {.host = "localhost", .port = 3000};
+    const bool is_socket = options->to != NULL && gm_text_unix_path(options->to) != NULL;
     gm_error_t err = {0};
     gm_buffer_t yaml = {0}, what = {0};
+    gm_json_t backend = {.out = &yaml};
     int code;
 
     if (options->from != NULL && gm_text_parse_hostport(options->from, true, &from, &err) != 0)
         return fail_value("--from", err.text, "");
-    if (options->to != NULL && gm_text_parse_hostport(options->to, false, &to, &err) != 0)
+    if (options->to != NULL && !is_socket && gm_text_parse_hostport(options->to, false, &to, &err) != 0)
         return fail_value("--to", err.text, "");
     gm_buffer_printf(
-        &yaml, "proxy:\n  listen_host: \"%s\"\n  listen_port: %u\n  backend: { host: \"%s\", port: %u }\n",
-        from.host, from.port, to.host, to.port);
+        &yaml, "proxy:\n  listen_host: \"%s\"\n  listen_port: %u\n  backend: { host: ", from.host, from.port);
+    gm_json_string(&backend, is_socket ? options->to : to.host);
+    if (!is_socket)
+        gm_buffer_printf(&yaml, ", port: %u", to.port);
+    gm_buffer_append_text(&yaml, " }\n");
     gm_buffer_printf(&what, "--from %s with --to %s",
                      options->from != NULL ? options->from : ":8000 (the default)",
                      options->to != NULL ? options->to : "localhost:3000 (the default)");
@@ -198,6 +205,13 @@ static int print_check(const options_t *options, loaded_t *loaded)
     return valid ? 0 : EXIT_CONFIG;
 }
 
+static const char *source_name(const options_t *options, const loaded_t *loaded)
+{
+    return loaded->file != NULL                           ? loaded->file
+           : options->from != NULL || options->to != NULL ? "the command line"
+                                                          : "no file: the defaults";
+}
+
 static int serve(const options_t *options, loaded_t *loaded)
 {
     gm_serve_open_log(&gm_snapshot_config(loaded->snapshot)->log, options->production);
@@ -225,6 +239,7 @@ static int run_proxy(const options_t *options)
     if (loaded.snapshot == NULL) {
         code = EXIT_CONFIG;
     } else if (options->dump) {
+        printf("# the effective configuration of %s\n", source_name(options, &loaded));
         gm_render_yaml(gm_snapshot_config(loaded.snapshot), &text);
         print(&text, stdout);
     } else {
@@ -334,6 +349,11 @@ static int fail_command(const char *name)
     for (size_t i = 0; i != GM_COUNT_OF(commands); ++i)
         gm_suggestion_offer(&suggestion, commands[i].name);
     gm_suggestion_offer(&suggestion, "help");
+    for (const gm_argument_t *row = arguments; row->names != NULL; ++row)
+        if (strlen(name) == strcspn(row->names, " ") && strncmp(row->names, name, strlen(name)) == 0) {
+            snprintf(text, sizeof(text), "unknown command \"%.64s\"; did you mean \"--%.64s\"?", name, name);
+            return fail_usage(text);
+        }
     if (suggestion.best != NULL)
         snprintf(text, sizeof(text), "unknown command \"%.64s\"; did you mean \"%s\"?", name,
                  suggestion.best);
@@ -351,6 +371,18 @@ static int finish(int code)
     return code != 0 ? code : 1;
 }
 
+/* Where they are closed, the next thing that is opened would be written to as standard output. */
+static void open_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd != -1 && fd <= STDERR_FILENO);
+    if (fd != -1)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     const command_t *command = &commands[0];
@@ -358,6 +390,7 @@ int main(int argc, char **argv)
     gm_error_t err = {0};
     char version[256];
 
+    open_standard_descriptors();
     --argc, ++argv;
     for (; argc > 0 && strcmp(argv[0], "help") == 0; --argc, ++argv)
         options.help = true; /* "help backend" is "backend -help" */

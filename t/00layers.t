@@ -12,6 +12,8 @@ cd "${1:-$(dirname "$0")/../src}" && grep -rnE --include='*.[ch]' '^ *# *include
         top = want; sub(/["<]/, "", top); sub(/[\/">].*/, "", top)
         key = want ~ /^</ ? (("<" top "/>") in guest ? "<" top "/>" : want) : top
         bad = want ~ /^</ ? (key in guest) && !((room, key) in may) : top != room && !((room, top) in may)
+        ++seen
         if (bad) { print "# " part[1] ":" part[2] ": " room "/ may not include " want; failed = 1 }
     }
-    END { print (failed ? "not ok" : "ok") " 1 - includes follow the layers\n1..1"; exit failed }' layers.txt -
+    END { if (!seen) { print "# no sources here"; failed = 1 }
+        print (failed ? "not ok" : "ok") " 1 - includes follow the layers\n1..1"; exit failed }' layers.txt -

@@ -53,6 +53,10 @@ def sources():
     is_((run.code, run.err[0]), (78, "missing.yaml: error: cannot be opened: No such file or directory"), "a named file that is missing")
     run = gomesh_run("-t", env={"GOMESH_CONFIG": "missing.yaml"}, cwd=folder)
     is_(run.code, 78, "also when the variable names it")
+    os.remove(usual)
+    os.symlink("nowhere", usual)
+    run = gomesh_run("-t", cwd=folder)
+    is_((run.code, run.err[0]), (78, "config/proxy.yaml: error: cannot be opened: No such file or directory"), "a link to nowhere is no lack of a file")
     if os.path.exists("/etc/gomesh/proxy.yaml"):
         skip("the defaults", "/etc/gomesh/proxy.yaml exists")
     else:
@@ -113,8 +117,12 @@ def dump():
     )
     first = gomesh_run("-T", "-config", write_file("first.yaml", text))
     is_(first.code, 0, "exit code 0")
+    is_(first.out[0], "# the effective configuration of %s" % os.path.join(temporary_folder(), "first.yaml"), "which it is")
     second = gomesh_run("-T", "-config", write_file("second.yaml", "\n".join(first.out) + "\n"))
-    is_((second.code, second.out, second.err), (0, first.out, []), "the dump, loaded, gives the same dump and no warning")
+    is_((second.code, second.out[1:], second.err), (0, first.out[1:], []), "the dump, loaded, gives the same dump and no warning")
+    third = gomesh_run("-T", "-config", "first.yaml", cwd=temporary_folder())
+    is_(third.out[1:], first.out[1:], "names of files are whole, wherever it is printed")
+    is_(gomesh_run("-T", "--to", "a:1").out[0], "# the effective configuration of the command line", "without a file")
     ok("    read_timeout: 1m30s" in first.out and "  workers: 3" in first.out, "with the values given")
     ok("    write_timeout: 30s" in first.out and "    shutdown_timeout: 10s" in first.out, "and the defaults")
     ok('    name: "rest"' in first.out or '  - name: "rest"' in first.out, "and the routes")
@@ -130,7 +138,7 @@ def versions_and_help():
         run = gomesh_run(*flags)
         ok(run.code == 0 and any("usage: gomesh" in line for line in run.out), " ".join(flags))
     run = gomesh_run("--help")
-    ok(len(run.out) <= 24, "the help fits a screen: %d lines" % len(run.out))
+    ok(len(run.out) <= 23, "the help fits a screen: %d lines" % len(run.out))
     is_([line for line in run.out if len(line) > 80], [], "80 columns")
     for word in ("proxy", "backend", "demo", "schema", "reference", "-config", "-check", "-dump", "-production", "-from", "-to"):
         ok(any(re.search(r"(^|\s)%s\b" % re.escape(word), line) for line in run.out), "it names " + word)
@@ -162,6 +170,9 @@ def mistakes():
         (["demo", "-backend-port", "0"], "error: -backend-port: 0 is out of range, expected 1 to 65535"),
         (["help", "nope"], 'error: unknown command "nope"'),
         (["help", "demmo"], 'error: unknown command "demmo"; did you mean "demo"?'),
+        (["version"], 'error: unknown command "version"; did you mean "--version"?'),
+        (["-V"], 'error: unknown option "-V"; did you mean "-version"?'),
+        (["backend", "-C"], 'error: unknown option "-C"'),
         (["hlep"], 'error: unknown command "hlep"; did you mean "help"?'),
         (["help", "demo", "x"], 'error: unexpected argument "x"'),
         (["-t", "-config", ""], 'error: "-config" needs a value: FILE'),
@@ -238,7 +249,10 @@ def ports_in_use():
     run = gomesh_run("-config", first.path)
     ok(run.code == 1 and "already in use (proxy.listen_port, " in run.err[0], "two proxies on one port are not shared")
     run = gomesh_run("proxy", "--from", "192.0.2.1:%d" % free_port(), "--to", "b:1")
-    ok(run.code == 1 and "cannot be opened" in run.err[0], "an address that is not ours: " + run.err[0])
+    like(run.err[0], r"^error: port \d+ of 192\.0\.2\.1 cannot be opened: .* \(--from\)$", "an address that is not ours")
+    path = write_file("other.yaml", "proxy: { listen_host: 192.0.2.1, listen_port: %d, backend: { host: b, port: 1 } }\n" % free_port())
+    run = gomesh_run("-config", path)
+    like(run.err[0], r"cannot be opened: .* \(proxy\.listen_port, %s:1:47\)$" % re.escape(path), "which key, where")
     taken.close()
 
 
@@ -284,6 +298,27 @@ def demo():
     is_(once(port, target="/health").text, "OK", "and uses it")
 
 
+def closed_descriptors():
+    """Started without standard input and output, nothing else takes their numbers."""
+    port = free_port()
+    path = write_file("closed.yaml", "proxy: { listen_port: %d, backend: { host: localhost, port: 1 } }\n" % port)
+    process = Process(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", GOMESH, "-config", path])
+    wait_until(lambda: any(listening_sockets(process.pid, port).values()), "its listener")
+    is_([os.readlink("/proc/%d/fd/%d" % (process.pid, fd)) for fd in range(3)], ["/dev/null"] * 3, "they are /dev/null")
+    is_(once(port).status, 502, "and it serves")
+    is_(process.stop(), 0, "exit code 0")
+
+
+def to_a_socket():
+    path = os.path.join(temporary_folder(), 'a "quoted" name')
+    Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [], b"by socket")), host="unix:" + path)
+    port = free_port()
+    proxy = gomesh("proxy", "--from", ":%d" % port, "--to", "unix:" + path)
+    proxy.wait_line(r"Press Ctrl\+C to stop")
+    is_(once(port).text, "by socket", "--to unix:/path")
+    is_(proxy.err, [], "without a word")
+
+
 def demo_with_a_file():
     def start(text):
         path = write_file("own-demo.yaml", text)
@@ -292,6 +327,17 @@ def demo_with_a_file():
         both.stop()
         return both, path
 
+    ca, _key = certificate("authority")
+    tls = "proxy: { listen_port: %d, backend: { host: localhost, port: %d, tls: { ca_file: %s } } }\n"
+    both, path = start(tls % (free_port(), free_port(), ca))
+    line = "[BACKEND] Not started: proxy.backend in %s is to speak TLS, which the test backend does not" % path
+    ok(line in both.out, "a backend with TLS: the same")
+    like("\n".join(both.out), r"Forwarding all traffic to: https://localhost:\d+\n", "and the start line says https")
+    log = write_file("log-demo.yaml", "proxy: { listen_port: %d, backend: { host: b, port: 1 } }\nlog: { level: warn }\n" % free_port())
+    both = gomesh("demo", "-config", log)
+    both.wait_line(r"Not started")
+    both.stop()
+    is_(both.count(r"\[INFO\]"), 0, "log.level of the file counts")
     listen, listed = "proxy: { listen_port: %d, listen_host: \"%s\"", "routes:\n- { name: api, match: { path: { prefix: /api } }, backend: { host: b.example, port: 80 } }\n"
     port, backend_port = free_port(), free_port()
     both, path = start((listen + ", backend: { host: b.example, port: 80 } }\n") % (port, ""))
@@ -495,6 +541,8 @@ subtest("where the configuration comes from", sources)
 subtest("the start says what it took", start_says_what_it_took)
 subtest("--from and --to", from_and_to)
 subtest("--dump", dump)
+subtest("closed descriptors", closed_descriptors)
+subtest("--to a socket", to_a_socket)
 subtest("--version and --help", versions_and_help)
 subtest("mistakes", mistakes)
 subtest("schema and reference", pages)

@@ -216,10 +216,40 @@ def second_signal(first, second):
     proxy.send(first)
     proxy.wait_line(r"^\[INFO\] Shutting down: waiting up to 50s for 1 request(s|\(s\))?$")
     start = now()
-    proxy.send(second)
+
+    def ended():
+        proxy.send(second)  # not only once: signals that come together are one wish
+        return not proxy.alive()
+
+    wait_until(ended, "the end")
     is_(proxy.wait(), 0, "exit code 0")
     ok(elapsed_since(start) < 20000, "at once")
     is_(proxy.out[-1], "[WARN] Stopped at once by a second signal", "and it says so")
+
+
+def one_wish():
+    """timeout(1) and some supervisors send a signal to the process, and again to its group."""
+    gate = Gate()
+    proxy = Proxy(gate.port)
+    client = Client(proxy.port)
+    client.send_request(target="/wait")
+    gate.origin.wait_requests(1)
+    for number in (signal.SIGTERM, signal.SIGTERM, signal.SIGINT):
+        proxy.send(number)
+    proxy.wait_line(r"^\[INFO\] Shutting down: ")
+    gate.opened.set()
+    is_(client.read_response().text, "fine /wait", "what is in flight is finished")
+    is_(proxy.wait(), 0, "exit code 0")
+    is_(proxy.out[-1], "[INFO] Stopped", "in good order")
+
+
+def hang_up():
+    """Without a terminal SIGHUP is somebody's wish for a reload."""
+    proxy = Proxy(Origin(answering(fine)).port, wrapper=[want_tool("setsid")])
+    proxy.send(signal.SIGHUP)
+    proxy.wait_line(r"^\[WARN\] SIGHUP changes nothing: a new configuration needs a restart$")
+    is_(once(proxy.port).status, 200, "it goes on serving")
+    is_(proxy.stop(), 0, "exit code 0")
 
 
 def broken_pipe():
@@ -248,7 +278,7 @@ def notify_socket(abstract):
     is_(once(proxy.port).status, 200, "when it is ready it serves")
     proxy.send(signal.SIGTERM)
     states = receiver.recv(4096).decode().split("\n")
-    ok("STOPPING=1" in states, "STOPPING=1")
+    is_(states, ["STOPPING=1", "EXTEND_TIMEOUT_USEC=15000000"], "STOPPING=1, and for how long")
     is_(proxy.wait(), 0, "exit code 0")
 
 
@@ -356,6 +386,8 @@ if ENGINE == "gomesh":
     subtest("requests in each phase when the time is over", too_long_for_some)
 subtest("a second signal", second_signal, signal.SIGTERM, signal.SIGTERM)
 subtest("a second signal of the other kind", second_signal, signal.SIGINT, signal.SIGTERM)
+subtest("signals that come together", one_wish)
+subtest("SIGHUP", hang_up)
 subtest("SIGPIPE", broken_pipe)
 subtest("NOTIFY_SOCKET, a path", notify_socket, False)
 subtest("NOTIFY_SOCKET, an abstract name", notify_socket, True)

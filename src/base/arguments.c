@@ -44,6 +44,11 @@ static int fail_unknown(const gm_argument_t *rows, unsigned command, const char 
         if (suggestion.best == first)
             suggestion.best = row->names; /* `first` is gone in the next round */
     }
+    for (const gm_argument_t *row = rows; best == NULL && length == 1 && row->names != NULL; ++row) {
+        char other_case = (char)(name[0] ^ 0x20);
+        if ((row->commands & command) && has_name(row, &other_case, 1))
+            best = row->names;
+    }
     if (best != NULL)
         return gm_error_set(err, NULL, "unknown option \"%.64s\"; did you mean \"-%.*s\"?", given,
                             (int)strcspn(best, " "), best);

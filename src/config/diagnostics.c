@@ -83,16 +83,32 @@ static void sort(gm_diagnostics_t *self)
         qsort(self->items.items, self->items.size, sizeof(self->items.items[0]), compare);
 }
 
+/* Bytes of what ends a line for YAML 1.1, by which places are counted; 0 = none is here. */
+static size_t line_end(const char *at)
+{
+    if (at[0] == '\r')
+        return at[1] == '\n' ? 2 : 1;
+    if (strncmp(at, "\xc2\x85", 2) == 0) /* NEL */
+        return 2;
+    if (strncmp(at, "\xe2\x80\xa8", 3) == 0 || strncmp(at, "\xe2\x80\xa9", 3) == 0) /* LS, PS */
+        return 3;
+    return at[0] == '\n' ? 1 : 0;
+}
+
 static const char *find_line(const char *source, int line, size_t *length)
 {
-    const char *at = source;
+    const char *at = source, *end;
 
     while (--line > 0) {
-        if ((at = strchr(at, '\n')) == NULL)
+        while (*at != '\0' && line_end(at) == 0)
+            ++at;
+        if (*at == '\0')
             return NULL;
-        ++at;
+        at += line_end(at);
     }
-    *length = strcspn(at, "\r\n");
+    for (end = at; *end != '\0' && line_end(end) == 0; ++end)
+        ;
+    *length = (size_t)(end - at);
     return at;
 }
 

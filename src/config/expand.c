@@ -32,6 +32,10 @@ static int expand_one(const char *inside, size_t length, gm_lookup_t lookup, gm_
     if (!is_name(inside, name_length))
         return gm_error_set(err, NULL, "\"${%.*s}\" is not a variable; write ${NAME} or ${NAME:-default}",
                             (int)(length < 64 ? length : 64), inside);
+    if (colon != NULL && memmem(inside, length, "${", 2) != NULL)
+        return gm_error_set(err, NULL,
+                            "the default of ${%.*s} has a variable in it; only plain text can be one",
+                            (int)(name_length < 64 ? name_length : 64), inside);
     name = gm_strndup(inside, name_length);
     value = lookup(name);
     if (value != NULL && (value[0] != '\0' || colon == NULL))

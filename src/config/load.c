@@ -101,7 +101,7 @@ const char *gm_load_find_file(const char *flag, gm_lookup_t lookup)
     if (named != NULL && named[0] != '\0')
         return named;
     for (size_t i = 0; i != GM_COUNT_OF(usual); ++i)
-        if (access(usual[i], F_OK) == 0)
-            return usual[i];
+        if (faccessat(AT_FDCWD, usual[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0 || errno == EACCES)
+            return usual[i]; /* also one that cannot be read: its owner must hear of that */
     return NULL;
 }

@@ -4,6 +4,7 @@
 #include "config/render.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/json_writer.h"
 #include "config/schema.h"
@@ -62,11 +63,26 @@ static bool needs_quotes(const gm_field_t *field)
            field->type == GM_FIELD_CHOICE;
 }
 
+/* The dump may be saved anywhere, and relative names start at the file's own folder. */
+static void make_absolute(gm_buffer_t *name)
+{
+    gm_buffer_t absolute = {0};
+    char folder[4096];
+
+    if (name->length == 0 || name->text[0] == '/' || getcwd(folder, sizeof(folder)) == NULL)
+        return;
+    gm_buffer_printf(&absolute, "%s/%s", strcmp(folder, "/") == 0 ? "" : folder, name->text);
+    gm_buffer_dispose(name);
+    *name = absolute;
+}
+
 static void render_scalar(const gm_field_t *field, const void *of, gm_buffer_t *out)
 {
     gm_buffer_t text = {0};
 
     gm_field_format(field, of, &text);
+    if (field->type == GM_FIELD_FILE)
+        make_absolute(&text);
     if (needs_quotes(field))
         render_text(text.text, out);
     else

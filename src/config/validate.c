@@ -218,6 +218,9 @@ static void check_path(validation_t *v, gm_route_conf_t *route)
     else if (path->prefix != NULL && strlen(given) > 1 && strcmp(given + strlen(given) - 2, "//") == 0)
         gm_error_set(&err, NULL, "path: \"%.200s\" ends in an empty segment; write it with one \"/\" or none",
                      given);
+    else if (strlen(given) > v->config->proxy.limits.max_target_bytes)
+        gm_error_set(&err, NULL,
+                     "path: \"%.60s...\" can never match: it is longer than proxy.limits.max_target", given);
     else if (v->checks != NULL && v->checks->check_path != NULL)
         v->checks->check_path(given, &err);
     if (err.text[0] != '\0') {

@@ -35,17 +35,24 @@ static void complain(const validation_t *v, const void *field, const char *text)
     report(v, GM_SEVERITY_ERROR, field, NULL, text);
 }
 
+/* Without the other one, all that can be said of a file. */
+static void check_one(const validation_t *v, const char *key, char *const *file)
+{
+    gm_error_t err = {0};
+
+    if (*file == NULL || access(*file, R_OK) == 0)
+        return;
+    gm_error_set(&err, NULL, "%s \"%.300s\": %s", key, *file, strerror(errno));
+    complain(v, file, err.text);
+}
+
 /* The check ends at the certificate, but a key file that cannot be found is no consequence of that. */
 static void complain_files(const validation_t *v, char *const *cert_file, char *const *key_file,
                            bool about_key, const char *text)
 {
-    gm_error_t err = {0};
-
     complain(v, about_key ? key_file : cert_file, text);
-    if (about_key || access(*key_file, R_OK) == 0)
-        return;
-    gm_error_set(&err, NULL, "key_file \"%.300s\": %s", *key_file, strerror(errno));
-    complain(v, key_file, err.text);
+    if (!about_key)
+        check_one(v, "key_file", key_file);
 }
 
 /* @return whether the two can be used; missing ones have been reported as such */
@@ -54,8 +61,12 @@ static bool check_pair(const validation_t *v, char *const *cert_file, char *cons
     gm_error_t err = {0}, warning = {0};
     bool about_key = false;
 
-    if (*cert_file == NULL || *key_file == NULL || v->checks->check_credential == NULL)
+    if (v->checks->check_credential == NULL)
         return false;
+    if (*cert_file == NULL || *key_file == NULL) {
+        check_one(v, *key_file != NULL ? "key_file" : "cert_file", *key_file != NULL ? key_file : cert_file);
+        return false;
+    }
     if (v->checks->check_credential(*cert_file, *key_file, &about_key, &err, &warning) != 0) {
         complain_files(v, cert_file, key_file, about_key, err.text);
         return false;

@@ -127,13 +127,18 @@ static void drop_duplicates(reader_t *reader, gm_node_t *map)
     qsort(map->pairs.items, map->pairs.size, sizeof(gm_pair_t), compare_places);
 }
 
-static int add_weight(reader_t *reader, const gm_node_t *node, const gm_place_t *place)
+/* What the parent stands for with this node. */
+static int add_measures(reader_t *reader, const gm_node_t *node, const gm_place_t *place)
 {
+    gm_node_t *parent;
     size_t total;
 
     if (reader->levels.size == 0)
         return 0;
-    total = reader->levels.items[reader->levels.size - 1].node->weight += node->weight;
+    parent = reader->levels.items[reader->levels.size - 1].node;
+    if (parent->height <= node->height)
+        parent->height = node->height + 1;
+    total = parent->weight += node->weight;
     return total <= GM_YAML_MAX_NODES
                ? 0
                : fail(reader, place,
@@ -146,7 +151,7 @@ static int attach(reader_t *reader, const gm_node_t *node, const gm_place_t *pla
 {
     level_t *level = reader->levels.size != 0 ? &reader->levels.items[reader->levels.size - 1] : NULL;
 
-    if (add_weight(reader, node, place) != 0)
+    if (add_measures(reader, node, place) != 0)
         return -1;
     if (level == NULL) {
         reader->result = node;
@@ -189,6 +194,8 @@ static int on_alias(reader_t *reader, const yaml_event_t *event)
     for (size_t i = 0; i != reader->levels.size; ++i)
         if (reader->levels.items[i].node == node)
             return fail(reader, &place, "this alias contains itself");
+    if (reader->levels.size + node->height > GM_YAML_MAX_DEPTH)
+        return fail(reader, &place, "nested deeper than 64 levels, by way of this alias");
     return attach(reader, node, &place);
 }
 
@@ -198,7 +205,7 @@ static int on_start(reader_t *reader, gm_node_kind_t kind, const yaml_mark_t *ma
 
     if (reader->levels.size == GM_YAML_MAX_DEPTH)
         return fail(reader, &node->place, "nested deeper than 64 levels");
-    node->weight = 1;
+    node->weight = node->height = 1;
     remember_anchor(reader, anchor, node);
     gm_vector_push(&reader->levels)->node = node;
     return 0;
@@ -288,8 +295,13 @@ static gm_place_t place_of_offset(const char *text, size_t length, size_t offset
 }
 
 /* What the mistake behind the library's words usually is; `at` is what stands at its place. */
-static const char *hint_of(const yaml_parser_t *parser, const char *problem, char at)
+static const char *hint_of(const yaml_parser_t *parser, const char *problem, const char *text, size_t index,
+                           size_t length)
 {
+    char at = index < length ? text[index] : '\0';
+
+    if (index != 0 && index < length && at == '{' && text[index - 1] == '$')
+        return "; inside { } a value with ${...} needs quotes: \"${NAME}\"";
     if (parser->error == YAML_READER_ERROR)
         return strstr(problem, "UTF-8") != NULL ? "; save the file as UTF-8" : "";
     if (at == '\t')
@@ -319,7 +331,7 @@ static void report_syntax(reader_t *reader, const char *text, size_t length)
     } else {
         place = place_of(&parser->problem_mark);
     }
-    hint = hint_of(parser, problem, index < length ? text[index] : '\0');
+    hint = hint_of(parser, problem, text, index, length);
     if (parser->context != NULL && parser->context_mark.line != parser->problem_mark.line)
         snprintf(begin, sizeof(begin), " that begins in line %zu", parser->context_mark.line + 1);
     if (parser->context != NULL)

@@ -31,6 +31,8 @@ struct gm_node {
     bool quoted;                        /* scalar: written in quotes or as a block, so never null */
     GM_VECTOR(gm_pair_t) pairs;         /* map, without duplicates */
     GM_VECTOR(const gm_node_t *) items; /* list */
+    size_t height; /* levels of lists and mappings, this one included, aliases expanded; so far, while it is
+                      read */
     size_t weight; /* nodes below and including this one, aliases expanded; 0 while it is being read */
 };
 

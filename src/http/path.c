@@ -50,7 +50,8 @@ static size_t copy_one(const char *in, size_t left, char *out, size_t *length, c
     unsigned char c = (unsigned char)*in;
     int high, low;
 
-    if (c <= 0x20 || c >= 0x7f || c == '#') {
+    /* http/head takes none of these for a part of a target */
+    if (c <= 0x20 || c >= 0x7f || c == '#' || c == '"' || c == '<' || c == '>' || c == '\\') {
         *why = "a character that cannot stand in a path";
         return 0;
     }

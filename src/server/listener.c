@@ -27,15 +27,17 @@ struct gm_listener {
     uint64_t paused_at_ms; /* 0 = it accepts */
 };
 
-static int fail(gm_error_t *err, bool *in_use, uint16_t port)
+static int fail(gm_error_t *err, bool *in_use, const char *host, uint16_t port)
 {
+    const char *of = host[0] != '\0' ? " of " : "";
     int error = errno;
 
     *in_use = error == EADDRINUSE;
     if (error == EACCES)
         return gm_error_set(
-            err, NULL, "port %u cannot be opened: ports below 1024 need root or CAP_NET_BIND_SERVICE", port);
-    return gm_error_set(err, NULL, "port %u cannot be opened: %s", port,
+            err, NULL, "port %u%s%.200s cannot be opened: ports below 1024 need root or CAP_NET_BIND_SERVICE",
+            port, of, host);
+    return gm_error_set(err, NULL, "port %u%s%.200s cannot be opened: %s", port, of, host,
                         *in_use ? "it is already in use" : strerror(error));
 }
 
@@ -74,17 +76,18 @@ static int add_socket(gm_listener_sockets_t *sockets, const struct sockaddr *add
 
 /* An address of each family, of which the machine may lack one: the wildcards, or those of "localhost" (RFC
  * 6761). */
-static int open_both_families(struct in_addr v4_host, struct in6_addr v6_host, uint16_t port, bool share,
-                              gm_listener_sockets_t *sockets, bool *in_use, gm_error_t *err)
+static int open_both_families(const char *host, struct in_addr v4_host, struct in6_addr v6_host,
+                              uint16_t port, bool share, gm_listener_sockets_t *sockets, bool *in_use,
+                              gm_error_t *err)
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr = v4_host};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = v6_host};
 
     if (add_socket(sockets, (void *)&v4, sizeof(v4), share) != 0 && errno != EAFNOSUPPORT)
-        return fail(err, in_use, port);
+        return fail(err, in_use, host, port);
     if (add_socket(sockets, (void *)&v6, sizeof(v6), share) != 0 &&
         ((errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL) || sockets->count == 0))
-        return fail(err, in_use, port);
+        return fail(err, in_use, host, port);
     return 0;
 }
 
@@ -103,7 +106,7 @@ static int open_named_address(const char *host, uint16_t port, bool share, gm_li
          at = at->ai_next)
         if (add_socket(sockets, at->ai_addr, at->ai_addrlen, share) != 0 &&
             (errno != EADDRNOTAVAIL || (at->ai_next == NULL && sockets->count == 0)))
-            ret = fail(err, in_use, port);
+            ret = fail(err, in_use, host, port);
     freeaddrinfo(list);
     return ret;
 }
@@ -116,11 +119,11 @@ int gm_listener_open(const char *host, uint16_t port, bool share, gm_listener_so
     *in_use = false;
     sockets->count = 0;
     if (host[0] == '\0')
-        ret =
-            open_both_families((struct in_addr){INADDR_ANY}, in6addr_any, port, share, sockets, in_use, err);
+        ret = open_both_families(host, (struct in_addr){INADDR_ANY}, in6addr_any, port, share, sockets,
+                                 in_use, err);
     else if (strcasecmp(host, "localhost") == 0)
-        ret = open_both_families((struct in_addr){htonl(INADDR_LOOPBACK)}, in6addr_loopback, port, share,
-                                 sockets, in_use, err);
+        ret = open_both_families(host, (struct in_addr){htonl(INADDR_LOOPBACK)}, in6addr_loopback, port,
+                                 share, sockets, in_use, err);
     else
         ret = open_named_address(host, port, share, sockets, in_use, err);
     if (ret != 0)

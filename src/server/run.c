@@ -3,6 +3,8 @@
  */
 #include "server/run.h"
 
+#include <fcntl.h>
+#include <inttypes.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -16,6 +18,7 @@
 #include "server/notify.h"
 #include "telemetry/log.h"
 
+#define ONE_EVENT_MS 200 /* several signals in this time are one wish: timeout(1), say, sends two */
 #define CUT_WAIT_MS 2000 /* for workers that tell their clients that the time is over */
 #define AT_ONCE_MS                                                                                           \
     200 /* for workers that only cut, so that no client takes the exit for its answer's end                  \
@@ -25,7 +28,7 @@ typedef struct ending {
     gm_server_t *const *servers;
     size_t count;
     int signals; /* descriptor */
-    uint64_t deadline;
+    uint64_t began, deadline;
     bool second_signal, is_over; /* is_over: no signal can make it any faster */
 } ending_t;
 
@@ -59,11 +62,36 @@ int gm_run_open(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static bool take_signal(int signals)
+/* @return its number; 0 = none */
+static int take_signal(int signals)
 {
     struct signalfd_siginfo info;
 
-    return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info);
+    return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+}
+
+static bool has_terminal(void)
+{
+    int fd = open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+
+    if (fd != -1)
+        close(fd);
+    return fd != -1;
+}
+
+/* SIGHUP says that the terminal is gone, or, where there is none, that somebody has edited the configuration.
+ */
+static void wait_for_end(int signals)
+{
+    struct pollfd slot = {.fd = signals, .events = POLLIN};
+
+    for (;;) {
+        int number = poll(&slot, 1, -1) == 1 ? take_signal(signals) : 0;
+        if (number == SIGHUP && !has_terminal())
+            gm_log(GM_LOG_WARN, "SIGHUP changes nothing: a new configuration needs a restart");
+        else if (number != 0)
+            return;
+    }
 }
 
 typedef bool (*state_t)(const gm_server_t *server);
@@ -79,7 +107,7 @@ static void wait_for(ending_t *self, const gm_server_t *server, state_t state, u
             return;
         if (poll(slots, 2, (int)(deadline - now < 1000 ? deadline - now : 1000)) <= 0)
             continue;
-        if (slots[0].revents != 0 && take_signal(self->signals))
+        if (slots[0].revents != 0 && take_signal(self->signals) != 0 && now - self->began >= ONE_EVENT_MS)
             self->second_signal = true;
         if (slots[1].revents != 0 && read(slots[1].fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
             continue; /* several workers had news at once, and one reading took them all */
@@ -125,19 +153,28 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
+/* The manager's patience (TimeoutStopSec) may be shorter than ours. */
+static void notify_stopping(uint64_t shutdown_timeout_ms)
+{
+    char state[80];
+
+    snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+             (shutdown_timeout_ms + CUT_WAIT_MS + 3000) * 1000);
+    gm_notify(state);
+}
+
 void gm_run(int signals, gm_server_t *const *servers, size_t count, uint64_t shutdown_timeout_ms)
 {
     ending_t ending = {.servers = servers, .count = count, .signals = signals};
-    struct pollfd slot = {.fd = signals, .events = POLLIN};
     char timeout[32];
     size_t in_flight, cut;
 
     gm_notify("READY=1");
-    while (poll(&slot, 1, -1) != 1 || !take_signal(ending.signals))
-        ;
-    gm_notify("STOPPING=1");
+    wait_for_end(signals);
+    notify_stopping(shutdown_timeout_ms);
     gm_text_format_duration(timeout, sizeof(timeout), shutdown_timeout_ms);
-    ending.deadline = gm_clock_monotonic_ms() + shutdown_timeout_ms;
+    ending.began = gm_clock_monotonic_ms();
+    ending.deadline = ending.began + shutdown_timeout_ms;
     gm_server_drain(servers[0]);
     wait_for(&ending, servers[0], gm_server_is_draining, gm_clock_monotonic_ms() + CUT_WAIT_MS);
     in_flight = gm_server_in_flight(servers[0]);

@@ -107,15 +107,19 @@ static void print_way_out(const gm_port_error_t *err, const char *source, const 
 static int report_start_error(const gm_port_error_t *err, const char *source, const gm_proxy_conf_t *conf)
 {
     gm_log_close();
-    if (err->key == NULL || !err->in_use) {
+    if (err->key == NULL) {
         fprintf(stderr, "error: %s\n", err->error.text);
         return 1;
     }
-    fprintf(stderr, "error: port %u is already in use (%s", err->port, err->key);
+    if (err->in_use)
+        fprintf(stderr, "error: port %u is already in use (%s", err->port, err->key);
+    else
+        fprintf(stderr, "error: %s (%s", err->error.text, err->key);
     if (source != NULL && err->place != NULL)
         fprintf(stderr, ", %s:%d:%d", source, err->place->line, err->place->column);
     fprintf(stderr, ")\n");
-    print_way_out(err, source, conf);
+    if (err->in_use)
+        print_way_out(err, source, conf);
     return 1;
 }
 
@@ -139,7 +143,10 @@ static void log_start(const gm_snapshot_t *snapshot)
         log_route(&routes[i], &clusters[routes[i].cluster]);
     if (conf->backend.present)
         gm_log(GM_LOG_INFO, "Forwarding all %straffic to: %s%s", route_count > 1 ? "other " : "",
-               gm_text_unix_path(clusters[0].host) != NULL ? "" : "http://", clusters[0].authority);
+               gm_text_unix_path(clusters[0].host) != NULL ? ""
+               : clusters[0].tls != NULL                   ? "https://"
+                                                           : "http://",
+               clusters[0].authority);
 }
 
 int gm_serve_proxy(gm_snapshot_t *snapshot, const char *file, bool from_command_line)
@@ -227,7 +234,12 @@ static void log_no_backend(const gm_backend_conf_t *backend, const char *file)
     char line[600], address[300];
 
     gm_text_format_hostport(address, sizeof(address), backend->host, (uint16_t)backend->port);
-    if (backend->present)
+    if (backend->present && backend->tls.present)
+        snprintf(
+            line, sizeof(line),
+            "[BACKEND] Not started: proxy.backend in %.200s is to speak TLS, which the test backend does not",
+            file);
+    else if (backend->present)
         snprintf(line, sizeof(line),
                  "[BACKEND] Not started: proxy.backend in %.200s is %s, which is not localhost", file,
                  address);
@@ -270,15 +282,23 @@ static int fail_demo(gm_port_error_t *err, gm_server_t *backend, const char *fil
     return report_start_error(err, file, conf);
 }
 
+/* For people, unless the file says otherwise. @param conf  NULL = there is no file */
+static void open_demo_log(const gm_log_conf_t *conf)
+{
+    open_log(conf != NULL && conf->format == GM_LOG_FORMAT_JSON,
+             conf != NULL ? (gm_log_level_t)conf->level : GM_LOG_INFO);
+}
+
 int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_line)
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
-    const char *host = conf->backend.present ? find_demo_host(conf->backend.host) : NULL;
+    const char *host =
+        conf->backend.present && !conf->backend.tls.present ? find_demo_host(conf->backend.host) : NULL;
     gm_port_error_t err = {0};
     gm_server_t *servers[2] = {NULL}; /* the proxy ends before its backend */
     int signals;
 
-    open_log(false, GM_LOG_INFO);
+    open_demo_log(file != NULL && !from_command_line ? &gm_snapshot_config(snapshot)->log : NULL);
     signals = gm_run_open();
     if (host != NULL && (servers[1] = start_backend(host, (uint16_t)conf->backend.port, &err)) == NULL) {
         err.key = from_command_line || file == NULL ? "-backend-port" : "proxy.backend.port";

@@ -85,8 +85,29 @@ static void test_a_flood(void)
     gm_diagnostics_dispose(&diagnostics);
 }
 
+/* Lines end for us where they end for YAML. */
+static void test_line_ends(void)
+{
+    static const char *const ends[] = {"\n", "\r\n", "\r", "\xc2\x85", "\xe2\x80\xa8", "\xe2\x80\xa9"};
+
+    for (size_t i = 0; i != 6; ++i) {
+        const gm_place_t place = {NULL, 3, 2};
+        gm_diagnostics_t diagnostics = {0};
+        gm_buffer_t source = {0}, out = {0};
+        gm_buffer_printf(&source, "one%stwo%sthree%sfour", ends[i], ends[i], ends[i]);
+        gm_diagnostics_set_source(&diagnostics, "f", source.text, source.length);
+        gm_diagnostics_add(&diagnostics, GM_SEVERITY_ERROR, &place, "here");
+        gm_diagnostics_print(&diagnostics, &out);
+        ok(strstr(out.text, "f:3:2: error: here\n    three\n     ^\n") != NULL);
+        gm_buffer_dispose(&source);
+        gm_buffer_dispose(&out);
+        gm_diagnostics_dispose(&diagnostics);
+    }
+}
+
 int main(void)
 {
+    subtest("line ends", test_line_ends);
     subtest("order and carets", test_order_and_carets);
     subtest("hostile text", test_hostile_text);
     subtest("JSON", test_json);

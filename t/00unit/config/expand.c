@@ -63,6 +63,8 @@ static void test_errors(void)
     ok(fails("${A-B}", "not a variable"));
     ok(fails("${ A}", "not a variable"));
     ok(fails("${A}${NONE}", "NONE"));
+    ok(fails("${NONE:-${A}}", "the default of ${NONE} has a variable in it"));
+    ok(fails("${A:-${B:-c}}", "the default of ${A}"));
 }
 
 int main(void)

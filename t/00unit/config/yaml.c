@@ -119,6 +119,16 @@ static void test_limits(void)
     ok(parse_repeated("a:\n", "  - x\n", 99990, "") != NULL);
     ok(parse_repeated("a:\n", "  - x\n", 100001, "") == NULL && diagnostics.errors == 1 &&
        strcmp(diagnostics.items.items[0].text, "more than 100000 values") == 0);
+    /* each level one deeper than the last, by an alias */
+    for (int levels = 62; levels != 65; ++levels) {
+        gm_buffer_append_text(&text, "- &a0 [x]\n");
+        for (int i = 1; i != levels; ++i)
+            gm_buffer_printf(&text, "- &a%d [*a%d]\n", i, i - 1);
+        ok((parse_bytes(text.text, text.length) != NULL) == (levels < 64) &&
+           (levels < 64 ||
+            strstr(diagnostics.items.items[0].text, "nested deeper than 64 levels, by way of")));
+        gm_buffer_dispose(&text);
+    }
     /* nine levels of nine aliases: four hundred million values in three hundred bytes */
     gm_buffer_append_text(&text, "a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
     for (int i = 1; i != 9; ++i) {

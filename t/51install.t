@@ -80,7 +80,17 @@ def installation():
 
 def other_prefix():
     unit = unit_in(install("/usr/local"), "/usr/local")
-    like(unit, r"(?m)^ExecStart=/usr/local/bin/gomesh ", "the unit follows the prefix")
+    like(unit, r"(?m)^ExecStart=/usr/local/bin/gomesh -config /etc/gomesh/proxy.yaml$", "the unit follows the prefix")
+    target = install("/home/me/.local")
+    config = "/home/me/.local/etc/gomesh/proxy.yaml"
+    like(unit_in(target, "/home/me/.local"), r" -config %s\n" % re.escape(config), "a prefix of one's own has its own etc")
+    ok(os.path.exists(target + config), "with the configuration")
+    ok(not os.path.exists(target + "/etc"), "and leaves /etc alone")
+    with open(target + config, "a") as file:
+        file.write("# mine\n")
+    install("/home/me/.local")
+    with open(target + config) as file:
+        like(file.read(), "# mine\n\\Z", "a file that was edited stays")
 
 
 def in_source_build():

@@ -1,6 +1,7 @@
 /*
- * Name look-ups on one thread of their own, because getaddrinfo blocks for as long as the name server
- * pleases. Results are published through the clusters. Created by server/generation on the main thread.
+ * Name look-ups on threads of their own, because getaddrinfo blocks for as long as the name server pleases:
+ * one for each name, up to a bound, so that a name that nobody answers for holds up no other. Results are
+ * published through the clusters. Created by server/generation on the main thread.
  */
 #include "upstream/resolver.h"
 
@@ -18,18 +19,22 @@
 #include "base/vector.h"
 #include "telemetry/log.h"
 
+#define MAX_THREADS 16
+
 typedef struct gm_resolver_entry {
-    gm_cluster_t *cluster; /* shared */
+    gm_cluster_t *cluster; /* shared; immutable */
     uint64_t next_ms;      /* when to look it up again */
+    bool is_busy;          /* somebody is just doing that */
 } gm_resolver_entry_t;
 
 struct gm_resolver {
-    atomic_uint references; /* the owner's and the thread's */
+    atomic_uint references; /* the owner's and the threads' */
     gm_resolver_options_t options;
-    GM_VECTOR(gm_resolver_entry_t) entries; /* the thread's */
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    bool stopping; /* under lock */
+    /* under lock */
+    GM_VECTOR(gm_resolver_entry_t) entries; /* all there from the start */
+    bool is_stopping;
 };
 
 static void release(gm_resolver_t *self)
@@ -77,56 +82,81 @@ static size_t ask_system(void *data, const char *host, uint16_t port, gm_address
     return count;
 }
 
-static void look_up(gm_resolver_t *self, gm_resolver_entry_t *entry)
+/* @return when to do it again */
+static uint64_t look_up(const gm_resolver_options_t *options, gm_cluster_t *cluster)
 {
-    const gm_resolver_options_t *options = &self->options;
-    const char *host = gm_cluster_host(entry->cluster);
+    const char *host = gm_cluster_host(cluster);
     gm_look_up_error_t error = {GM_FAILURE_NO_ENDPOINT, "it has no address"};
     gm_address_t items[GM_CLUSTER_MAX_ADDRESSES];
-    size_t count = options->look_up(options->data, host, gm_cluster_port(entry->cluster), items, &error);
-    bool had_failed = gm_cluster_has_failed(entry->cluster);
+    size_t count = options->look_up(options->data, host, gm_cluster_port(cluster), items, &error);
+    bool had_failed = gm_cluster_has_failed(cluster);
     char retry[32];
 
-    gm_cluster_set_addresses(entry->cluster, items, count, &error);
+    gm_cluster_set_addresses(cluster, items, count, &error);
     if (count == 0 && !had_failed)
         gm_log(GM_LOG_WARN, "%s cannot be resolved: %s; trying again every %s", host, error.why,
                gm_text_format_duration(retry, sizeof(retry), options->retry_ms));
     else if (count != 0 && had_failed)
         gm_log(GM_LOG_INFO, "%s can be resolved again", host);
-    entry->next_ms = gm_clock_monotonic_ms() + (count != 0 ? options->refresh_ms : options->retry_ms);
+    return gm_clock_monotonic_ms() + (count != 0 ? options->refresh_ms : options->retry_ms);
 }
 
-/* @return whether to go on */
-static bool wait_until(gm_resolver_t *self, uint64_t ms)
+/* The one that has waited longest; lock held. @param next_ms  set to when there will be one, if there is none
+ */
+static gm_resolver_entry_t *find_due(gm_resolver_t *self, uint64_t *next_ms)
 {
-    struct timespec until = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-    bool stopping;
+    gm_resolver_entry_t *first = NULL;
 
-    pthread_mutex_lock(&self->lock);
-    while (!self->stopping && pthread_cond_timedwait(&self->wake, &self->lock, &until) != ETIMEDOUT)
-        ;
-    stopping = self->stopping;
-    pthread_mutex_unlock(&self->lock);
-    return !stopping;
+    for (size_t i = 0; i != self->entries.size; ++i) {
+        gm_resolver_entry_t *entry = &self->entries.items[i];
+        if (!entry->is_busy && (first == NULL || entry->next_ms < first->next_ms))
+            first = entry;
+    }
+    *next_ms = first != NULL ? first->next_ms : UINT64_MAX;
+    return *next_ms <= gm_clock_monotonic_ms() ? first : NULL;
 }
 
+/* Whoever comes back from a look-up finds what has become due meanwhile, so nobody needs to be woken for it.
+ */
 static void *run(void *data)
 {
     gm_resolver_t *self = data;
+    gm_resolver_entry_t *entry;
     uint64_t next_ms;
 
-    do {
-        next_ms = UINT64_MAX;
-        for (size_t i = 0; i != self->entries.size; ++i) {
-            gm_resolver_entry_t *entry = &self->entries.items[i];
-            if (entry->next_ms <= gm_clock_monotonic_ms())
-                look_up(self, entry);
-            if (entry->next_ms < next_ms)
-                next_ms = entry->next_ms;
+    pthread_mutex_lock(&self->lock);
+    while (!self->is_stopping) {
+        if ((entry = find_due(self, &next_ms)) != NULL) {
+            entry->is_busy = true;
+            pthread_mutex_unlock(&self->lock);
+            next_ms = look_up(&self->options, entry->cluster);
+            pthread_mutex_lock(&self->lock);
+            entry->is_busy = false;
+            entry->next_ms = next_ms;
+        } else if (next_ms == UINT64_MAX) {
+            pthread_cond_wait(&self->wake, &self->lock);
+        } else {
+            struct timespec until = {(time_t)(next_ms / 1000), (long)(next_ms % 1000) * 1000000};
+            pthread_cond_timedwait(&self->wake, &self->lock, &until);
         }
-    } while (wait_until(self, next_ms));
+    }
+    pthread_mutex_unlock(&self->lock);
     release(self);
     return NULL;
+}
+
+static void start_thread(gm_resolver_t *self)
+{
+    pthread_t thread;
+
+    atomic_fetch_add(&self->references, 1);
+    if (pthread_create(&thread, NULL, run, self) != 0) {
+        gm_log(GM_LOG_ERROR, "a thread for name look-ups cannot be started: names may stay unresolved");
+        atomic_fetch_sub(&self->references, 1);
+        return;
+    }
+    pthread_setname_np(thread, "gm-resolver");
+    pthread_detach(thread);
 }
 
 /* By a clock that nobody sets. */
@@ -145,7 +175,6 @@ gm_resolver_t *gm_resolver_create(gm_cluster_t *const *clusters, size_t count,
                                   const gm_resolver_options_t *options)
 {
     gm_resolver_t *self = gm_alloc(sizeof(*self));
-    pthread_t thread;
 
     atomic_init(&self->references, 1);
     self->options = *options;
@@ -155,16 +184,8 @@ gm_resolver_t *gm_resolver_create(gm_cluster_t *const *clusters, size_t count,
     for (size_t i = 0; i != count; ++i)
         if (gm_cluster_needs_resolver(clusters[i]))
             gm_vector_push(&self->entries)->cluster = gm_cluster_retain(clusters[i]);
-    if (self->entries.size == 0)
-        return self;
-    atomic_fetch_add(&self->references, 1);
-    if (pthread_create(&thread, NULL, run, self) != 0) {
-        gm_log(GM_LOG_ERROR, "no thread for name look-ups: names stay unresolved");
-        atomic_fetch_sub(&self->references, 1);
-        return self;
-    }
-    pthread_setname_np(thread, "gm-resolver");
-    pthread_detach(thread);
+    for (size_t i = 0; i != self->entries.size && i != MAX_THREADS; ++i)
+        start_thread(self);
     return self;
 }
 
@@ -173,8 +194,8 @@ void gm_resolver_destroy(gm_resolver_t *self)
     if (self == NULL)
         return;
     pthread_mutex_lock(&self->lock);
-    self->stopping = true;
-    pthread_cond_signal(&self->wake);
+    self->is_stopping = true;
+    pthread_cond_broadcast(&self->wake);
     pthread_mutex_unlock(&self->lock);
     release(self);
 }

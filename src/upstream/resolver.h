@@ -18,18 +18,18 @@ typedef struct gm_resolver_options {
     uint64_t refresh_ms;  /* from one good answer to the next question */
     uint64_t retry_ms;    /* the same from a failure on */
     gm_look_up_t look_up; /* NULL = as the system does */
-    void *data;           /* borrowed; outlives the thread, for which nobody waits */
+    void *data;           /* borrowed; outlives the threads, for which nobody waits */
 } gm_resolver_options_t;
 
 /**
- * Starts a thread that looks up the clusters that need it, each at once and then again and again. A failure
- * leaves the addresses as they are. Without such clusters there is no thread.
+ * Starts threads that look up the clusters that need it, each at once and then again and again. A failure
+ * leaves the addresses as they are. Without such clusters there are none.
  * @param clusters  retained as long as needed
  */
 GM_MUST_USE gm_resolver_t *gm_resolver_create(gm_cluster_t *const *clusters, size_t count,
                                               const gm_resolver_options_t *options);
 
-/** Tells the thread to end and does not wait: a look-up that hangs must not hold up the exit. Accepts NULL.
+/** Tells the threads to end and does not wait: a look-up that hangs must not hold up the exit. Accepts NULL.
  */
 void gm_resolver_destroy(gm_resolver_t *self);
 

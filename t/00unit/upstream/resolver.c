@@ -4,6 +4,7 @@
 #include <netinet/in.h>
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "picotest.h"
@@ -129,8 +130,50 @@ static void test_each_its_own_time(void)
     gm_cluster_release(clusters[1]);
 }
 
+/* "hangs.test" is not answered until it is let go; look-ups of others go on. */
+static atomic_bool is_let_go;
+static atomic_uint asked_hanging;
+
+static size_t hanging(void *data, const char *host, uint16_t port, gm_address_t *items,
+                      gm_look_up_error_t *error)
+{
+    if (strcmp(host, "hangs.test") != 0)
+        return fake(data, host, port, items, error);
+    atomic_fetch_add(&asked_hanging, 1);
+    while (!atomic_load(&is_let_go))
+        sched_yield();
+    return fake(data, "good.test", port, items, error);
+}
+
+static void test_one_that_hangs(void)
+{
+    gm_cluster_t *clusters[] = {gm_cluster_create("a", "hangs.test", 80, "hangs.test:80"),
+                                gm_cluster_create("b", "good.test", 80, "good.test:80")};
+    const gm_resolver_options_t options = {.refresh_ms = 1, .retry_ms = 1, .look_up = hanging};
+    gm_resolver_t *resolver;
+
+    atomic_store(&answer, 0x7f000002);
+    resolver = gm_resolver_create(clusters, 2, &options);
+    while (atomic_load(&asked_hanging) == 0)
+        sched_yield();
+    for (uint32_t address = 0x7f000002; address != 0x7f000005; ++address) {
+        atomic_store(&answer, address);
+        while (address_of(clusters[1]) != address)
+            sched_yield();
+    }
+    ok(address_of(clusters[0]) == 0 && atomic_load(&asked_hanging) == 1); /* by one thread only */
+    atomic_store(&is_let_go, true);
+    while (address_of(clusters[0]) != 0x7f000004)
+        sched_yield();
+    ok(true);
+    gm_resolver_destroy(resolver);
+    gm_cluster_release(clusters[0]);
+    gm_cluster_release(clusters[1]);
+}
+
 int main(void)
 {
+    subtest("one that hangs", test_one_that_hangs);
     subtest("nothing to resolve", test_nothing_to_resolve);
     subtest("an unknown name", test_unknown_name);
     subtest("each its own time", test_each_its_own_time);

@@ -6,6 +6,7 @@ import resource
 import select
 import selectors
 import shutil
+import subprocess
 import sys
 import threading
 
@@ -228,6 +229,23 @@ def worker_names(proxy):
     return sorted(name for name in names if name.startswith("gm-worker"))
 
 
+def workers_by_quota():
+    """A container's quota counts, not the processors of the machine."""
+    script = 'mount -t tmpfs none /sys/fs/cgroup; cd /sys/fs/cgroup; %s; exec "$0" "$@"'
+    for what, quota in (
+        ("cgroup v2", "echo 50000 100000 >cpu.max"),
+        ("cgroup v1", "mkdir cpu; echo 100000 >cpu/cpu.cfs_quota_us; echo 100000 >cpu/cpu.cfs_period_us"),
+    ):
+        wrapper = ["unshare", "--map-root-user", "--mount", "sh", "-ec"]
+        probe = subprocess.run(wrapper + ["mount -t tmpfs none /sys/fs/cgroup"], capture_output=True, check=False)
+        if probe.returncode:
+            raise Skip("mounts of our own are not allowed here: " + probe.stderr.decode().strip())
+        wrapper += [script % quota]
+        proxy = Proxy(Origin(answering(fine)).port, workers="auto", wrapper=wrapper)
+        is_(len(worker_names(proxy)), 1, "%s: a quota of one processor is one worker" % what)
+        is_(once(proxy.port).status, 200, "%s: it serves" % what)
+
+
 def workers():
     origin = Origin(answering(fine))
     for setting, count, wrapper in (
@@ -361,6 +379,7 @@ subtest("the backend restarts under load", backend_restarts, False)
 subtest("the backend crashes under load", backend_restarts, True)
 subtest("max_connections", connection_limit)
 subtest("workers", workers)
+subtest("workers by quota", workers_by_quota)
 subtest("a log that nobody reads", slow_log)
 subtest("a log for which there is no room", full_log)
 subtest("a log whose reader goes", absent_log)

@@ -9,6 +9,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 from gomesh_test import *  # noqa: E402,F403
+from gomesh_tools import issued_certificate  # noqa: E402
 
 MIB = 1 << 20
 GET = b"GET /over-tls HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
@@ -132,6 +133,11 @@ def application_protocols(good):
             alpn(s_client(proxy.tls_port, version, "-alpn", "h2")),
             None,
             "%s: h2 alone is not taken" % version,
+        )
+        like(
+            s_client(proxy.tls_port, version, "-alpn", "http/1.0", request=GET),
+            r"fine /over-tls",
+            "%s: http/1.0 is served" % version,
         )
         like(
             s_client(proxy.tls_port, version, request=GET),
@@ -315,6 +321,48 @@ def shutdown(good):
     is_(proxy.out[-1], "[INFO] Stopped", "in good order")
 
 
+def reason_of(proxy, tls, version):
+    """Why the proxy refused a handshake, as the client's library was told by an alert."""
+    tls.minimum_version = tls.maximum_version = version
+    try:
+        client = Client(proxy.tls_port, tls=tls)
+        client.send(GET)
+        client.fill()  # under TLS 1.3 a client hears of it only now
+        return "none"
+    except ssl.SSLError as problem:
+        return problem.reason
+    except ConnectionError as problem:
+        return repr(problem)
+
+
+def alerts(good):
+    members = issued_certificate("members")
+    stranger = issued_certificate("stranger", issued_certificate("others"))
+    proxy = TlsProxy(Origin(answering(fine)).port, good, min_version="1.3", workers=1)
+    is_(reason_of(proxy, context(good[0]), ssl.TLSVersion.TLSv1_2), "TLSV1_ALERT_PROTOCOL_VERSION", "an old version")
+    like(s_client(proxy.tls_port, "-alpn", "spdy/1"), r"SSL alert number 120", "a protocol that nobody speaks")
+    proxy = TlsProxy(Origin(answering(fine)).port, good, workers=1)
+    weak = context(good[0])
+    weak.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # not with this certificate
+    is_(reason_of(proxy, weak, ssl.TLSVersion.TLSv1_2), "SSLV3_ALERT_HANDSHAKE_FAILURE", "no cipher in common")
+    config = proxy_config(free_port(), Origin(answering(fine)).port)
+    tls_port = free_port()
+    config["proxy"]["tls"] = {"listen_port": tls_port, "cert_file": good[0], "key_file": good[1], "client_ca_file": members[0]}
+    proxy = Proxy(yaml=to_yaml(config), port=config["proxy"]["listen_port"])
+    proxy.tls_port = tls_port
+    for version, wanted in (
+        (ssl.TLSVersion.TLSv1_2, "SSLV3_ALERT_HANDSHAKE_FAILURE"),
+        (ssl.TLSVersion.TLSv1_3, "TLSV13_ALERT_CERTIFICATE_REQUIRED"),
+    ):
+        is_(reason_of(proxy, context(good[0]), version), wanted, "%s: no certificate" % version.name)
+        other = context(good[0])
+        other.load_cert_chain(*stranger)
+        is_(reason_of(proxy, other, version), "TLSV1_ALERT_UNKNOWN_CA", "%s: a stranger's certificate" % version.name)
+        other = context(good[0])
+        other.load_cert_chain(*issued_certificate("member", members))
+        is_(reason_of(proxy, other, version), "none", "%s: the right certificate" % version.name)
+
+
 def shutdown_of_handshakes(good):
     """Port scanners and health checks connect and say nothing; they keep nobody waiting."""
     proxy = TlsProxy(Origin(answering(fine)).port, good, timeout={"shutdown_timeout": "60s"}, workers=1)
@@ -347,5 +395,6 @@ subtest("files that cannot be used", unusable, pair_of_files)
 subtest("what is not TLS", abuse, pair_of_files)
 subtest("shutdown", shutdown, pair_of_files)
 if ENGINE == "gomesh":
+    subtest("alerts", alerts, pair_of_files)
     subtest("shutdown with handshakes that hang", shutdown_of_handshakes, pair_of_files)
 done()

@@ -12,6 +12,7 @@
 
 #include "front/message.h"
 #include "net/transport.h"
+#include "tls/alert.h"
 #include "tls/peer.h"
 
 #define PIPELINE_MAX ((size_t)16 * 1024) /* read ahead of the answer */
@@ -552,13 +553,20 @@ static const gm_downstream_callbacks_t callbacks = {
     {.get_sockname = get_sockname, .get_peername = get_peername, .get_socket = get_socket}, downstream_of};
 
 /* The library keeps its SSL to itself; but its BIO leads to the socket (lib/common/socket.c, create_ossl). */
+static void send_alert(BIO *transport, const void *bytes, size_t length)
+{
+    h2o_socket_t *sock = BIO_get_data(transport);
+
+    (void)!send(h2o_socket_get_fd(sock), bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL); /* it closes next */
+}
+
 static void on_tls_info(const SSL *ssl, int where, int result)
 {
     char text[CLIENT_CERT_MAX];
     gm_http1_connection_t *self;
     size_t length;
 
-    (void)result;
+    gm_tls_alert_on_info((SSL *)ssl, where, result, send_alert);
     if (!(where & SSL_CB_HANDSHAKE_DONE) ||
         (length = gm_tls_peer_describe((SSL *)ssl, text, sizeof(text))) == 0)
         return;
@@ -567,7 +575,7 @@ static void on_tls_info(const SSL *ssl, int where, int result)
     self->client_cert = gm_strndup(text, length);
 }
 
-void gm_http1_remember_certificates(SSL_CTX *tls)
+void gm_http1_watch_handshakes(SSL_CTX *tls)
 {
     SSL_CTX_set_info_callback(tls, on_tls_info);
 }

@@ -34,10 +34,10 @@ void gm_http1_front_destroy(gm_http1_front_t *self);
 void gm_http1_accept(gm_http1_front_t *self, h2o_socket_t *sock, SSL_CTX *tls);
 
 /**
- * Has the connections of a TLS listener remember who their clients are, if they show certificates. Takes the
- * context's info callback. Before the first connection, main thread.
+ * Has the connections of a TLS listener remember who their clients are, if they show certificates, and tell
+ * them why a handshake fails. Takes the context's info callback. Before the first connection, main thread.
  */
-void gm_http1_remember_certificates(SSL_CTX *tls);
+void gm_http1_watch_handshakes(SSL_CTX *tls);
 
 size_t gm_http1_count(const gm_http1_front_t *self);
 

@@ -128,8 +128,8 @@ gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err
     self->snapshot = gm_snapshot_retain(snapshot);
     if (conf->tls.present && (self->tls = gm_tls_context_create(&conf->tls, &err->error)) == NULL)
         goto Error;
-    if (conf->tls.client_ca_file != NULL && conf->engine == GM_ENGINE_GOMESH)
-        gm_http1_remember_certificates(self->tls);
+    if (conf->tls.present && conf->engine == GM_ENGINE_GOMESH)
+        gm_http1_watch_handshakes(self->tls);
     if (start_workers(self, &options, count, &plain, conf->tls.present ? &tls_port : NULL, err) != 0)
         goto Error;
     return self;

@@ -21,7 +21,7 @@ typedef struct state {
 } state_t;
 
 /* The wire form of the one protocol that this front end speaks (RFC 7301, 3.1). */
-static const unsigned char alpn_protocols[] = "\x08http/1.1";
+static const unsigned char alpn_protocols[] = "\x08http/1.1", old_protocols[] = "\x08http/1.0";
 
 static int select_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_length,
                        const unsigned char *offered, unsigned int offered_length, void *unused)
@@ -31,10 +31,14 @@ static int select_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *ch
     (void)ssl;
     (void)unused;
     if (SSL_select_next_proto(&found, chosen_length, alpn_protocols, sizeof(alpn_protocols) - 1, offered,
-                              offered_length) != OPENSSL_NPN_NEGOTIATED)
-        return SSL_TLSEXT_ERR_NOACK; /* an old client that offers only "http/1.0" still gets its answer */
-    *chosen = found;
-    return SSL_TLSEXT_ERR_OK;
+                              offered_length) == OPENSSL_NPN_NEGOTIATED) {
+        *chosen = found;
+        return SSL_TLSEXT_ERR_OK;
+    }
+    if (SSL_select_next_proto(&found, chosen_length, old_protocols, sizeof(old_protocols) - 1, offered,
+                              offered_length) == OPENSSL_NPN_NEGOTIATED)
+        return SSL_TLSEXT_ERR_NOACK;   /* an old client still gets its answer */
+    return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301, 3.2 */
 }
 
 /*

@@ -48,7 +48,8 @@ void gm_watches_sweep(gm_watches_t *self)
     for (h2o_linklist_t *node = self->list.next; node != &self->list; node = self->next) {
         gm_watch_t *watch = H2O_STRUCT_FROM_MEMBER(gm_watch_t, link, node);
         self->next = node->next;
-        if (now - watch->since_ms < watch->limit_ms)
+        /* the clock goes on during a sweep: what was started in it began after `now` */
+        if (now < watch->since_ms || now - watch->since_ms < watch->limit_ms)
             continue;
         gm_watch_stop(watch);
         watch->on_late(watch);

@@ -14,8 +14,13 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 HOST = '127.0.0.1'
-HELPERS = {'origin': ['origin.c'], 'relay': ['relay.c'], 'probe': ['probe.c'], 'load': ['load.c', 'plan.c']}
-HEADERS = ['clock.h', 'counters.h', 'loopback.h', 'plan.h']
+HELPERS = {
+    'origin': ['origin.c'],
+    'relay': ['relay.c'],
+    'probe': ['probe.c'],
+    'load': ['load.c', 'plan.c', 'dechunk.c'],
+}
+HEADERS = ['clock.h', 'counters.h', 'dechunk.h', 'loopback.h', 'plan.h']
 CFLAGS = '-std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla'.split()
 WANTED_FILES = 65536  # open files, so that 10,000 idle connections fit into every process
 PR_SET_PDEATHSIG = 1

@@ -11,7 +11,7 @@ import time
 
 from bench import HERE, HOST, BenchError, find_tool, log, session_members
 
-PATHS = ('/json', '/1k', '/10k', '/100k', '/1m', '/10m')
+PATHS = ('/json', '/1k', '/10k', '/100k', '/1m', '/10m', '/chunks')
 START_PATIENCE = 15
 FIRST_REQUEST = b'GET /json HTTP/1.1\r\nHost: bench.local\r\nConnection: close\r\n\r\n'
 
@@ -247,7 +247,7 @@ class Peer:
 
     def verify_h2(self):
         """HTTP/2 over TLS, with curl."""
-        for path in ('/json', '/1m'):
+        for path in ('/json', '/1m', '/chunks'):
             url = 'https://%s:%d%s' % (HOST, self.tls_port, path)
             got = subprocess.run(
                 [

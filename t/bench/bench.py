@@ -14,8 +14,14 @@ import time
 HERE = os.path.dirname(os.path.abspath(__file__))
 REPOSITORY = os.path.dirname(os.path.dirname(HERE))
 HOST = '127.0.0.1'
-HELPERS = {'origin': ['origin.c'], 'relay': ['relay.c'], 'probe': ['probe.c'], 'load': ['load.c', 'plan.c']}
-HEADERS = ['clock.h', 'counters.h', 'loopback.h', 'plan.h']
+HELPERS = {
+    'origin': ['origin.c'],
+    'relay': ['relay.c'],
+    'probe': ['probe.c'],
+    'load': ['load.c', 'plan.c', 'dechunk.c'],
+}
+GO_HELPER = 'goproxy'
+HEADERS = ['clock.h', 'counters.h', 'dechunk.h', 'loopback.h', 'plan.h']
 CFLAGS = '-std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla'.split()
 WANTED_FILES = 65536  # open files, so that 10,000 idle connections fit into every process
 PR_SET_PDEATHSIG = 1
@@ -104,11 +110,21 @@ class Bench:
         headers = [os.path.join(HERE, name) for name in HEADERS]
         for name, files in HELPERS.items():
             binary, sources = os.path.join(self.bin, name), [os.path.join(HERE, file) for file in files]
-            if os.path.exists(binary):
-                made = os.path.getmtime(binary)
-                if all(os.path.getmtime(path) < made for path in sources + headers):
-                    continue
-            subprocess.run([os.environ.get('CC', 'cc')] + CFLAGS + ['-o', binary] + sources, check=True)
+            if is_stale(binary, sources + headers):
+                subprocess.run([os.environ.get('CC', 'cc')] + CFLAGS + ['-o', binary] + sources, check=True)
+
+    def build_go_helper(self):
+        """Compiles it if need be, for the peer that asks for it only: the first time takes a while."""
+        binary, source = os.path.join(self.bin, GO_HELPER), os.path.join(HERE, GO_HELPER + '.go')
+        if not is_stale(binary, [source]):
+            return
+        go = find_tool('go')
+        if go is None:
+            raise FileNotFoundError('go')
+        folder = os.path.join(self.bin, 'go')  # Go's cache and settings would lie in the home directory
+        env = dict(os.environ, GOCACHE=folder, GOPATH=folder, GOENV='off', GOFLAGS='', GO111MODULE='off')
+        log('building', GO_HELPER)
+        subprocess.run([go, 'build', '-o', binary, source], env=dict(env, CGO_ENABLED='0'), check=True)
 
     def make_certificate(self):
         """A self-signed P-256 certificate, made once per scratch folder."""
@@ -193,6 +209,14 @@ class Bench:
             if port not in self.used_ports:
                 self.used_ports.add(port)
                 return port
+
+
+def is_stale(binary, sources):
+    """Whether it is missing or older than one of its sources."""
+    if not os.path.exists(binary):
+        return True
+    made = os.path.getmtime(binary)
+    return any(os.path.getmtime(path) >= made for path in sources)
 
 
 def raise_file_limit():

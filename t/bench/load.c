@@ -3,9 +3,10 @@
  * thread. An answer must be a 200 with the Content-Length of the file -f; what arrives with the head is
  * compared with it byte for byte, the rest is counted and dropped by the kernel uncopied. Prints one JSON
  * line; exits 1 after errors. load -p PORT -f BODYFILE [-u PATH] [-c CONNECTIONS] [-d SECONDS] [-n REQUESTS]
- * [-b POST_BYTES] [-C] [-r RATE] [-I] -C: a connection per request, closed by us. -r: open loop, RATE
- * requests/s; latency counts from the instant a request was due. -I: idle holder: one request per connection,
- * print READY, hold them until stdin closes.
+ * [-b POST_BYTES] [-k] [-C] [-r RATE] [-I] -k: the answer must be chunked instead, and is compared to its
+ * end. -C: a connection per request, closed by us. -r: open loop, RATE requests/s; latency counts from the
+ * instant a request was due. -I: idle holder: one request per connection, print READY, hold them until stdin
+ * closes.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <sys/sendfile.h>
 
 #include "clock.h"
+#include "dechunk.h"
 #include "loopback.h"
 #include "plan.h"
 
@@ -38,6 +40,8 @@ struct connection {
     int fd;
     int state;
     bool writing;
+    bool in_chunks; /* a chunked answer's head is read, its end is not */
+    dechunk_t chunks;
     size_t sent;
     size_t body_left;
     int64_t start_ns;
@@ -102,6 +106,7 @@ static void dial(load_t *self, connection_t *conn)
 
     conn->state = CLOSED;
     conn->head_length = conn->body_left = conn->sent = 0;
+    conn->in_chunks = false;
     if (fd < 0 || bind_source(self, fd) != 0 ||
         (connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0 && errno != EINPROGRESS)) {
         note_error(self, strerror(errno));
@@ -209,6 +214,19 @@ static void keep_partial_head(load_t *self, connection_t *conn, const char *byte
     conn->head_length = length;
 }
 
+static void take_chunks(load_t *self, connection_t *conn, const char *bytes, size_t length)
+{
+    const char *wrong =
+        dechunk_take(&conn->chunks, bytes, length, self->plan.expected, self->plan.expected_length);
+
+    if (wrong != NULL) {
+        fail(self, conn, wrong);
+    } else if (dechunk_is_over(&conn->chunks)) {
+        conn->in_chunks = false;
+        finish_request(self, conn);
+    }
+}
+
 static void on_head(load_t *self, connection_t *conn, const char *head, const char *body, size_t length)
 {
     const char *wrong = plan_check_answer(&self->plan, head, body, length);
@@ -218,6 +236,12 @@ static void on_head(load_t *self, connection_t *conn, const char *head, const ch
         return;
     }
     conn->head_length = 0;
+    if (self->plan.chunked) {
+        conn->in_chunks = true;
+        conn->chunks = (dechunk_t){0};
+        take_chunks(self, conn, body, length);
+        return;
+    }
     conn->body_left = self->plan.expected_length - length;
     if (conn->body_left == 0)
         finish_request(self, conn);
@@ -268,6 +292,19 @@ static void read_body(load_t *self, connection_t *conn)
         finish_request(self, conn);
 }
 
+static void read_chunks(load_t *self, connection_t *conn)
+{
+    static char buffer[65536];
+    ssize_t n = recv(conn->fd, buffer, sizeof(buffer), 0);
+
+    if (n < 0 && errno == EAGAIN)
+        return;
+    if (n <= 0)
+        fail(self, conn, "body cut short");
+    else
+        take_chunks(self, conn, buffer, (size_t)n);
+}
+
 static void on_connected(load_t *self, connection_t *conn)
 {
     int error = 0;
@@ -295,6 +332,8 @@ static void on_event(load_t *self, connection_t *conn)
         send_request(self, conn);
     else if (conn->body_left != 0)
         read_body(self, conn);
+    else if (conn->in_chunks)
+        read_chunks(self, conn);
     else
         read_head(self, conn);
 }

@@ -43,6 +43,9 @@ LOADS = {
     'get1m': Load(
         'http', 'load', '-c 8', '/1m', PER_BYTE_OUT, count=400, about='GET of 1 MiB, 8 connections'
     ),
+    'chunked': Load(
+        'http', 'load', '-c 64 -k', '/chunks', about='GET of 10 chunks of 1 KiB, 64 keep-alive connections'
+    ),
     'post1k': Load('http', 'load', '-c 64 -b 1024', '/json', about='POST of 1 KiB, 64 connections'),
     'post1m': Load(
         'http',
@@ -70,6 +73,7 @@ COUNTED = (
     'newconn',
     'get10k',
     'get1m',
+    'chunked',
     'post1k',
     'post1m',
     'tls',

@@ -1,9 +1,9 @@
 /*
  * origin: the HTTP/1.1 server behind every proxy under test, started by peers.py as `origin PORT
- * COUNTERFILE`. GET /json, /1k, /10k, /100k, /1m, /10m give fixed bodies, other paths 404; a POST or PUT is
- * read to its end and answered like /json. One thread, epoll, answers made once and long ones sent with
- * sendfile(), so that it stays cheaper than any proxy. It trusts what it reads: only our own proxies and load
- * generators reach it.
+ * COUNTERFILE`. GET /json, /1k, /10k, /100k, /1m, /10m give fixed bodies, /chunks that of /10k in chunks of
+ * 1 KiB, other paths 404; a POST or PUT is read to its end and answered like /json. One thread, epoll,
+ * answers made once and long ones sent with sendfile(), so that it stays cheaper than any proxy. It trusts
+ * what it reads: only our own proxies and load generators reach it.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -23,10 +23,12 @@
 
 #define SENDFILE_FROM 65536
 #define MAX_EVENTS 256
+#define CHUNK_LENGTH 1024
 
 typedef struct {
     const char *path; /* NULL: the 404 */
     size_t body_length;
+    bool chunked;
     char *message; /* head and body; owned, for ever */
     size_t message_length;
     int memory_file; /* the same bytes for sendfile(), or -1 */
@@ -61,6 +63,7 @@ static answer_t all_answers[] = {
     {.path = "/100k", .body_length = 100 << 10},
     {.path = "/1m", .body_length = 1 << 20},
     {.path = "/10m", .body_length = 10 << 20},
+    {.path = "/chunks", .body_length = 10 * CHUNK_LENGTH, .chunked = true},
     {.path = NULL, .body_length = 0},
 };
 
@@ -71,26 +74,42 @@ static void fill_body(char *body, size_t length)
         body[i] = "0123456789abcdefghijklmnopqrstuv"[(i + i / 1024) & 31];
 }
 
+/* Copies the body to `to`, cut into chunks if the answer wants that; returns where it ends. */
+static char *put_body(char *to, const answer_t *answer, const char *body)
+{
+    if (!answer->chunked)
+        return mempcpy(to, body, answer->body_length);
+    for (size_t done = 0; done < answer->body_length; done += CHUNK_LENGTH) {
+        to += sprintf(to, "%x\r\n", CHUNK_LENGTH);
+        to = mempcpy(to, body + done, CHUNK_LENGTH);
+        to = mempcpy(to, "\r\n", 2);
+    }
+    return mempcpy(to, "0\r\n\r\n", 5);
+}
+
 static void make_answer(answer_t *answer, bool is_json)
 {
-    char head[256];
-    int head_length =
-        snprintf(head, sizeof(head),
-                 "HTTP/1.1 %s\r\nServer: origin\r\nDate: Mon, 05 Jan 2026 00:00:00 GMT\r\n"
-                 "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n",
-                 answer->path != NULL ? "200 OK" : "404 Not Found",
-                 is_json ? "application/json" : "application/octet-stream", answer->body_length);
+    char framing[64] = "Transfer-Encoding: chunked", *body = malloc(answer->body_length + 1);
+    int head_length;
 
-    answer->message_length = (size_t)head_length + answer->body_length;
-    answer->message = malloc(answer->message_length);
+    answer->message = malloc(512 + answer->body_length + answer->body_length / 64); /* with room for sizes */
     answer->memory_file = -1;
-    if (answer->message == NULL)
+    if (answer->message == NULL || body == NULL)
         abort();
-    memcpy(answer->message, head, (size_t)head_length);
     if (is_json)
-        memcpy(answer->message + head_length, json_body, answer->body_length);
+        memcpy(body, json_body, answer->body_length);
     else
-        fill_body(answer->message + head_length, answer->body_length);
+        fill_body(body, answer->body_length);
+    if (!answer->chunked)
+        snprintf(framing, sizeof(framing), "Content-Length: %zu", answer->body_length);
+    head_length = sprintf(answer->message,
+                          "HTTP/1.1 %s\r\nServer: origin\r\nDate: Mon, 05 Jan 2026 00:00:00 GMT\r\n"
+                          "Content-Type: %s\r\n%s\r\n\r\n",
+                          answer->path != NULL ? "200 OK" : "404 Not Found",
+                          is_json ? "application/json" : "application/octet-stream", framing);
+    answer->message_length =
+        (size_t)(put_body(answer->message + head_length, answer, body) - answer->message);
+    free(body);
     if (answer->message_length < SENDFILE_FROM)
         return;
     answer->memory_file = memfd_create("answer", 0);

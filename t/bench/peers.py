@@ -9,9 +9,9 @@ import ssl
 import subprocess
 import time
 
-from bench import HERE, HOST, BenchError, find_tool, log, session_members
+from bench import GO_HELPER, HERE, HOST, BenchError, find_tool, log, session_members
 
-PATHS = ('/json', '/1k', '/10k', '/100k', '/1m', '/10m')
+PATHS = ('/json', '/1k', '/10k', '/100k', '/1m', '/10m', '/chunks')
 START_PATIENCE = 15
 FIRST_REQUEST = b'GET /json HTTP/1.1\r\nHost: bench.local\r\nConnection: close\r\n\r\n'
 
@@ -105,9 +105,12 @@ class Peer:
         }
         os.makedirs(self.folder, exist_ok=True)
         self.argv = [self.fill(word) for word in shlex.split(command)]
-        self.program = self.argv[0]
-        self.argv[0] = find_tool(self.program)
-        if self.argv[0] is None:
+        place = program_place(self.argv)
+        self.program = self.argv[place]
+        if self.program == os.path.join(bench.bin, GO_HELPER):
+            bench.build_go_helper()
+        self.argv[place] = find_tool(self.program)
+        if self.argv[place] is None:
             raise FileNotFoundError(self.program)
 
     def fill(self, text, more=()):
@@ -247,7 +250,7 @@ class Peer:
 
     def verify_h2(self):
         """HTTP/2 over TLS, with curl."""
-        for path in ('/json', '/1m'):
+        for path in ('/json', '/1m', '/chunks'):
             url = 'https://%s:%d%s' % (HOST, self.tls_port, path)
             got = subprocess.run(
                 [
@@ -267,6 +270,14 @@ class Peer:
             ).stdout
             if got != self.origin.bodies[path] + b'2':
                 raise BenchError('wrong answer over HTTP/2 to GET %s' % path)
+
+
+def program_place(argv):
+    """Where in argv the proxy's program stands: behind `env NAME=value`, which becomes it by exec."""
+    place = 0
+    if argv[0] == 'env':
+        place = next((i for i, word in enumerate(argv) if i and '=' not in word), 0)
+    return place
 
 
 def split_line(line):

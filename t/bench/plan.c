@@ -14,23 +14,30 @@
 
 #define SENDFILE_FROM 65536
 
-static long find_content_length(const char *head)
+/* The value of the field, whose name comes in lower case and with its colon, or NULL. */
+static const char *find_field(const char *head, const char *name)
 {
     for (const char *line = strchr(head, '\n'); line != NULL; line = strchr(line + 1, '\n'))
-        if (strncasecmp(line + 1, "content-length:", 15) == 0)
-            return strtol(line + 16, NULL, 10);
-    return -1;
+        if (strncasecmp(line + 1, name, strlen(name)) == 0)
+            return line + 1 + strlen(name) + strspn(line + 1 + strlen(name), " \t");
+    return NULL;
 }
 
 const char *plan_check_answer(const plan_t *self, const char *head, const char *body, size_t length)
 {
     static char text[80];
+    const char *content_length = find_field(head, "content-length:");
+    const char *encoding = find_field(head, "transfer-encoding:");
 
     if (strncmp(head, "HTTP/1.1 200", 12) != 0) {
         snprintf(text, sizeof(text), "not a 200: %.*s", (int)strcspn(head, "\r\n"), head);
         return text;
     }
-    if (find_content_length(head) != (long)self->expected_length)
+    if (self->chunked)
+        return encoding != NULL && strncasecmp(encoding, "chunked\r", 8) == 0 && content_length == NULL
+                   ? NULL
+                   : "not chunked";
+    if (content_length == NULL || strtol(content_length, NULL, 10) != (long)self->expected_length)
         return "wrong or missing content-length";
     if (length > self->expected_length)
         return "bytes after the body";
@@ -87,7 +94,7 @@ static int parse_options(plan_t *self, int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "p:f:u:c:d:n:b:Cr:I")) != -1) {
+    while ((option = getopt(argc, argv, "p:f:u:c:d:n:b:kCr:I")) != -1) {
         /* clang-format off */
         switch (option) {
         case 'p': self->port = (uint16_t)atoi(optarg); break;
@@ -97,6 +104,7 @@ static int parse_options(plan_t *self, int argc, char **argv)
         case 'd': self->seconds = atof(optarg); break;
         case 'n': self->max_requests = strtoull(optarg, NULL, 10); break;
         case 'b': self->post_bytes = strtoul(optarg, NULL, 10); self->post = true; break;
+        case 'k': self->chunked = true; break;
         case 'C': self->close_each = true; break;
         case 'r': self->rate = atof(optarg); break;
         case 'I': self->hold = true; break;

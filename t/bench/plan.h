@@ -14,7 +14,7 @@ typedef struct {
     double rate;           /* requests per second of an open loop, or 0 */
     uint64_t max_requests; /* 0: until the time is over */
     size_t post_bytes;
-    bool post, close_each, hold;
+    bool post, chunked, close_each, hold;
 
     char *request;    /* owned: head and body */
     char *expected;   /* owned: the body every answer must have */
@@ -26,7 +26,7 @@ typedef struct {
 int plan_init(plan_t *self, int argc, char **argv);
 
 /**
- * Checks an answer's head, a string, and the first bytes of its body.
+ * Checks an answer's head, a string, and the first bytes of its body; of a chunked answer only the head.
  * @return what is wrong with them, valid until the next call, or NULL
  */
 const char *plan_check_answer(const plan_t *self, const char *head, const char *body, size_t length);

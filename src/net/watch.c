@@ -12,7 +12,7 @@
 struct gm_watches {
     h2o_linklist_t list;
     h2o_linklist_t *next; /* where a running sweep goes on; NULL = none is running */
-    uint64_t interval_ms, swept_at_ms;
+    uint64_t interval_ms, swept_at_ms, rounds;
 };
 
 gm_watches_t *gm_watches_create(uint64_t shortest_ms)
@@ -38,10 +38,16 @@ int32_t gm_watches_interval_ms(const gm_watches_t *self)
     return (int32_t)self->interval_ms;
 }
 
+uint64_t gm_watches_rounds(const gm_watches_t *self)
+{
+    return self->rounds;
+}
+
 void gm_watches_sweep(gm_watches_t *self)
 {
     uint64_t now = gm_clock_coarse_ms();
 
+    ++self->rounds;
     if (now - self->swept_at_ms < self->interval_ms)
         return;
     self->swept_at_ms = now;

@@ -34,10 +34,13 @@ void gm_watches_destroy(gm_watches_t *self);
 /** How long the event loop may sleep before gm_watches_sweep wants to be called again. */
 int32_t gm_watches_interval_ms(const gm_watches_t *self);
 
+/** How many runs of the event loop are over: how often gm_watches_sweep was called. */
+uint64_t gm_watches_rounds(const gm_watches_t *self);
+
 /**
  * Calls on_late of all watches whose time is over, if it is time for a look. A watch that is late is stopped
  * before the call; the call may start it again, and start, stop and free any others. To be called between two
- * runs of the event loop.
+ * runs of the event loop, each time.
  */
 void gm_watches_sweep(gm_watches_t *self);
 

@@ -480,22 +480,10 @@ static void connect_anew(gm_forward_t *self)
         context->proxy->tls[self->request->route->cluster], on_connected, self);
 }
 
-/* What must not be sent twice must not be sent into a connection that is closed already. */
-static gm_client_t *take_idle(gm_forward_t *self)
-{
-    gm_client_t *client;
-
-    while ((client = gm_pool_take(pool_of(self->request))) != NULL) {
-        if (gm_retry_is_idempotent(self->request->req) || !gm_client_is_stale(client))
-            break;
-        gm_client_abort(client);
-    }
-    return client;
-}
-
 static void connect_first(gm_forward_t *self)
 {
-    gm_client_t *client = take_idle(self);
+    /* what must not be sent twice must not be sent into a connection that is closed already */
+    gm_client_t *client = gm_pool_take(pool_of(self->request), !gm_retry_is_idempotent(self->request->req));
 
     if (client != NULL)
         begin_exchange(self, client);

@@ -1,7 +1,9 @@
 /*
  * Last in, first out: under little load few connections stay warm and the others go. The sockets stay
  * registered with the event loop while they are idle, so that an endpoint that closes one is noticed at once
- * and no request pays for registering. Worker's thread.
+ * and no request pays for registering. Within one round of the loop libh2o serves all sockets that it did not
+ * accept before those that it did (lib/common/socket/evloop.c.h, run_pending): so what lies behind an answer
+ * is known in the round after, before any request. Worker's thread.
  */
 #include "upstream/pool.h"
 
@@ -13,7 +15,9 @@ struct gm_pool {
     gm_turns_t turns;
     uint32_t version; /* of the cluster's addresses that the idle connections go to */
     size_t preferred;
-    h2o_linklist_t idle; /* clients, the last used first */
+    h2o_linklist_t idle;  /* clients, the last used first */
+    h2o_linklist_t fresh; /* the same, given back in the round `fresh_round` of the loop */
+    uint64_t fresh_round;
 };
 
 static gm_client_t *client_of(h2o_linklist_t *link)
@@ -31,6 +35,7 @@ gm_pool_t *gm_pool_create(gm_cluster_t *cluster, const gm_pool_options_t *option
     self->watches = options->watches;
     gm_turns_init(&self->turns, options->watches, options->max_connections, options->patience_ms);
     h2o_linklist_init_anchor(&self->idle);
+    h2o_linklist_init_anchor(&self->fresh);
     return self;
 }
 
@@ -40,8 +45,18 @@ static void remove_idle(gm_pool_t *self, gm_client_t *client)
     --self->count;
 }
 
+/* Once a round of the loop is over, what was given back in it is like all others. */
+static void ripen(gm_pool_t *self)
+{
+    if (self->fresh_round == gm_watches_rounds(self->watches))
+        return;
+    self->fresh_round = gm_watches_rounds(self->watches);
+    h2o_linklist_insert_list(self->idle.next, &self->fresh);
+}
+
 static void clear(gm_pool_t *self)
 {
+    h2o_linklist_insert_list(self->idle.next, &self->fresh);
     while (!h2o_linklist_is_empty(&self->idle)) {
         gm_client_t *client = client_of(self->idle.next);
         remove_idle(self, client);
@@ -75,16 +90,19 @@ gm_turns_t *gm_pool_turns(gm_pool_t *self)
     return &self->turns;
 }
 
-gm_client_t *gm_pool_take(gm_pool_t *self)
+gm_client_t *gm_pool_take(gm_pool_t *self, bool must_be_open)
 {
-    gm_client_t *client;
-
     follow_cluster(self);
-    if (h2o_linklist_is_empty(&self->idle))
-        return NULL;
-    client = client_of(self->idle.next);
-    remove_idle(self, client);
-    return client;
+    ripen(self);
+    while (self->count != 0) {
+        bool is_fresh = h2o_linklist_is_empty(&self->idle);
+        gm_client_t *client = client_of(is_fresh ? self->fresh.next : self->idle.next);
+        remove_idle(self, client);
+        if (!(is_fresh || must_be_open) || !gm_client_is_stale(client))
+            return client;
+        gm_client_abort(client);
+    }
+    return NULL;
 }
 
 static void on_gone(void *data, gm_client_t *client)
@@ -98,20 +116,22 @@ void gm_pool_give(gm_pool_t *self, gm_client_t *client)
     uint64_t hint_ms = client->keep_alive_s != 0 ? (uint64_t)client->keep_alive_s * 1000 - 500 : UINT64_MAX;
 
     follow_cluster(self);
+    ripen(self);
     if (client->version != self->version || !gm_client_is_reusable(client)) {
         gm_client_abort(client);
         return;
     }
     if (self->count == self->max_idle) {
-        gm_client_t *oldest = client_of(self->idle.prev);
+        gm_client_t *oldest;
         if (self->max_idle == 0) {
             gm_client_abort(client);
             return;
         }
+        oldest = client_of(h2o_linklist_is_empty(&self->idle) ? self->fresh.prev : self->idle.prev);
         remove_idle(self, oldest);
         gm_client_abort(oldest);
     }
-    h2o_linklist_insert(self->idle.next, &client->link);
+    h2o_linklist_insert(self->fresh.next, &client->link);
     ++self->count;
     gm_client_wait(client, hint_ms < self->idle_ms ? hint_ms : self->idle_ms, on_gone, self);
 }

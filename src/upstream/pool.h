@@ -29,8 +29,12 @@ void gm_pool_destroy(gm_pool_t *self);
  */
 gm_turns_t *gm_pool_turns(gm_pool_t *self);
 
-/** The connection that was used last, now the caller's; NULL = connect. */
-gm_client_t *gm_pool_take(gm_pool_t *self);
+/**
+ * The connection that was used last among those of which the event loop would know by now if the endpoint had
+ * closed them, or had sent more than its answer; now the caller's. NULL = connect.
+ * @param must_be_open  ask the kernel as well: for what must not be sent in vain
+ */
+gm_client_t *gm_pool_take(gm_pool_t *self, bool must_be_open);
 
 /** Makes a client of what a connector came back with; the pool prefers that address from now on. */
 GM_MUST_USE gm_client_t *gm_pool_adopt(gm_pool_t *self, const gm_connected_t *connected);

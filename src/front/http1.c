@@ -12,7 +12,6 @@
 
 #include "front/message.h"
 #include "net/transport.h"
-#include "tls/alert.h"
 #include "tls/peer.h"
 
 #define PIPELINE_MAX ((size_t)16 * 1024) /* read ahead of the answer */
@@ -240,8 +239,7 @@ void gm_http1_half_close(h2o_req_t *req)
 {
     gm_http1_connection_t *self = (gm_http1_connection_t *)req->conn;
 
-    if (!self->is_tls) /* TLS has no half-close that clients expect */
-        shutdown(h2o_socket_get_fd(self->sock), SHUT_WR);
+    gm_transport_half_close(self->sock, self->wire);
 }
 
 /* ---- the head of a request */
@@ -507,9 +505,9 @@ static void on_read(h2o_socket_t *sock, const char *err)
         in_body && self->framing.kind == GM_FRAMING_LENGTH ? self->framing.left - self->framing.ready : 0;
 
     if (err == NULL)
-        err = gm_transport_read(sock, &self->want, hint < SIZE_MAX ? (size_t)hint : 0);
+        err = gm_transport_read(sock, self->wire, &self->want, hint < SIZE_MAX ? (size_t)hint : 0);
     if (err != NULL) {
-        if (in_body && self->is_tunnel && err == h2o_socket_error_closed)
+        if (in_body && self->is_tunnel && (err == h2o_socket_error_closed || err == gm_transport_error_cut))
             end_tunnel_body(self);
         else if (self->state == GM_HTTP1_SERVE && !in_body && err == h2o_socket_error_closed)
             on_half_close(self);
@@ -553,11 +551,9 @@ static const gm_downstream_callbacks_t callbacks = {
     {.get_sockname = get_sockname, .get_peername = get_peername, .get_socket = get_socket}, downstream_of};
 
 /* The library keeps its SSL to itself; but its BIO leads to the socket (lib/common/socket.c, create_ossl). */
-static void send_alert(BIO *transport, const void *bytes, size_t length)
+static gm_http1_connection_t *connection_of_ssl(const SSL *ssl)
 {
-    h2o_socket_t *sock = BIO_get_data(transport);
-
-    (void)!send(h2o_socket_get_fd(sock), bytes, length, MSG_DONTWAIT | MSG_NOSIGNAL); /* it closes next */
+    return ((h2o_socket_t *)BIO_get_data(SSL_get_rbio(ssl)))->data;
 }
 
 static void on_tls_info(const SSL *ssl, int where, int result)
@@ -566,11 +562,15 @@ static void on_tls_info(const SSL *ssl, int where, int result)
     gm_http1_connection_t *self;
     size_t length;
 
-    gm_tls_alert_on_info((SSL *)ssl, where, result, send_alert);
+    gm_tls_wire_on_info(ssl, where, result);
+    if (where == SSL_CB_HANDSHAKE_START) {
+        self = connection_of_ssl(ssl);
+        self->wire = gm_tls_wire_attach((SSL *)ssl, h2o_socket_get_fd(self->sock));
+    }
     if (!(where & SSL_CB_HANDSHAKE_DONE) ||
         (length = gm_tls_peer_describe((SSL *)ssl, text, sizeof(text))) == 0)
         return;
-    self = ((h2o_socket_t *)BIO_get_data(SSL_get_rbio(ssl)))->data;
+    self = connection_of_ssl(ssl);
     free(self->client_cert);
     self->client_cert = gm_strndup(text, length);
 }
@@ -584,10 +584,12 @@ static void on_handshake(h2o_socket_t *sock, const char *err)
 {
     gm_http1_connection_t *self = sock->data;
 
-    if (err != NULL)
+    if (err != NULL) {
         gm_http1_close(self);
-    else
-        wait_for_request(self);
+        return;
+    }
+    gm_transport_init(sock, self->wire);
+    wait_for_request(self);
 }
 
 static void fill_peer(gm_http1_connection_t *self)
@@ -625,7 +627,7 @@ void gm_http1_accept(gm_http1_front_t *front, h2o_socket_t *sock, SSL_CTX *tls)
         gm_watch_start(front->options.watches, &self->reading, front->options.read_ms, on_late_close);
         h2o_socket_ssl_handshake(sock, tls, NULL, on_handshake);
     } else {
-        gm_transport_init(sock);
+        gm_transport_init(sock, NULL);
         wait_for_request(self);
     }
 }

@@ -191,8 +191,8 @@ static void write_piece(gm_http1_connection_t *self, const h2o_iovec_t *bufs, si
     if (state == H2O_SEND_STATE_ERROR)
         self->is_broken = true;
     watch_write(self);
-    h2o_socket_write(self->sock, out, filled,
-                     h2o_send_state_is_in_progress(state) ? on_piece_written : on_last_written);
+    gm_transport_write(self->sock, out, filled,
+                       h2o_send_state_is_in_progress(state) ? on_piece_written : on_last_written);
 }
 
 /* ---- interim answers */

@@ -5,6 +5,7 @@
 #include "front/downstream.h"
 #include "front/http1.h"
 #include "http/framing.h"
+#include "tls/wire.h"
 
 struct gm_http1_front {
     gm_http1_options_t options;
@@ -39,7 +40,8 @@ typedef struct gm_http1_exchange {
 struct gm_http1_connection {
     h2o_conn_t super; /* first: the pipeline knows only this */
     gm_http1_front_t *front;
-    h2o_socket_t *sock; /* owned */
+    h2o_socket_t *sock;  /* owned */
+    gm_tls_wire_t *wire; /* the socket's; NULL = plain */
     h2o_linklist_t link;
     gm_watch_t reading; /* the client is to send something */
     gm_watch_t writing; /* the client is to take something */

@@ -12,11 +12,16 @@
 #include <linux/tcp.h>
 
 #define SMALLEST_READ 4096
+#define TLS_READ ((size_t)32 * 1024)
+#define TLS_RECORD ((size_t)16 * 1024)
 
-void gm_transport_init(h2o_socket_t *sock)
+const char *const gm_transport_error_cut = "closed without close_notify";
+
+void gm_transport_init(h2o_socket_t *sock, gm_tls_wire_t *wire)
 {
-    if (sock->ssl == NULL)
-        h2o_socket_dont_read(sock, 1);
+    h2o_socket_dont_read(sock, 1);
+    if (wire != NULL)
+        gm_tls_wire_take_over(wire);
 }
 
 static size_t bounded(size_t size)
@@ -26,30 +31,99 @@ static size_t bounded(size_t size)
                                             : size;
 }
 
-const char *gm_transport_read(h2o_socket_t *sock, size_t *want, size_t hint)
+/* @return bytes, 0 = the end, -1 = none for now, or *err is set */
+static ssize_t receive(h2o_socket_t *sock, void *into, size_t room, const char **err)
+{
+    ssize_t got;
+
+    do
+        got = read(h2o_socket_get_fd(sock), into, room);
+    while (got == -1 && errno == EINTR);
+    if (got == -1 && errno != EAGAIN && errno != EWOULDBLOCK)
+        *err = h2o_socket_error_io;
+    return got;
+}
+
+/* All that was read is decrypted at once, so that nothing waits where the event loop does not see it. */
+static const char *read_tls(h2o_socket_t *sock, gm_tls_wire_t *wire)
+{
+    char encrypted[TLS_READ];
+    size_t before = sock->input->size;
+    const char *err = NULL;
+    ssize_t got = receive(sock, encrypted, sizeof(encrypted), &err);
+    int taken;
+
+    if (got == 0)
+        return gm_tls_wire_is_closed(wire) ? h2o_socket_error_closed : gm_transport_error_cut;
+    if (got == -1)
+        return err;
+    gm_tls_wire_feed(wire, encrypted, (size_t)got, !h2o_socket_is_writing(sock));
+    do {
+        h2o_iovec_t space = h2o_buffer_reserve(&sock->input, bounded((size_t)got));
+        if (space.base == NULL)
+            return h2o_socket_error_out_of_memory;
+        taken = gm_tls_wire_take(wire, space.base, space.len);
+        sock->input->size += taken > 0 ? (size_t)taken : 0;
+    } while (taken > 0);
+    if (taken == GM_TLS_WIRE_BROKEN)
+        return h2o_socket_error_ssl_decode;
+    if (taken == GM_TLS_WIRE_EMPTY)
+        return NULL;
+    if (sock->input->size == before)
+        return h2o_socket_error_closed;
+    shutdown(h2o_socket_get_fd(sock), SHUT_RD); /* the end comes with the next event, behind these bytes */
+    return NULL;
+}
+
+const char *gm_transport_read(h2o_socket_t *sock, gm_tls_wire_t *wire, size_t *want, size_t hint)
 {
     size_t size = bounded(hint > *want ? hint : *want);
+    const char *err = NULL;
     h2o_iovec_t space;
     ssize_t got;
 
-    if (sock->ssl != NULL)
-        return NULL; /* the library has read and decrypted */
+    if (wire != NULL)
+        return read_tls(sock, wire);
     space = h2o_buffer_reserve(&sock->input, size);
     if (space.base == NULL)
         return h2o_socket_error_out_of_memory;
     if (space.len > GM_TRANSPORT_HIGH_WATER)
         space.len = GM_TRANSPORT_HIGH_WATER;
-    do
-        got = read(h2o_socket_get_fd(sock), space.base, space.len);
-    while (got == -1 && errno == EINTR);
-    if (got == 0)
+    if ((got = receive(sock, space.base, space.len, &err)) == 0)
         return h2o_socket_error_closed;
     if (got == -1)
-        return errno == EAGAIN || errno == EWOULDBLOCK ? NULL : h2o_socket_error_io;
+        return err;
     sock->input->size += (size_t)got;
     if ((size_t)got == space.len && *want < GM_TRANSPORT_HIGH_WATER)
         *want = space.len * 4;
     return NULL;
+}
+
+void gm_transport_write(h2o_socket_t *sock, h2o_iovec_t *bufs, size_t count, h2o_socket_cb cb)
+{
+    char gathered[TLS_RECORD];
+    h2o_iovec_t one = {gathered, 0};
+    size_t total = 0;
+
+    for (size_t i = 0; i != count; ++i)
+        total += bufs[i].len;
+    if (sock->ssl == NULL || count < 2 || total > sizeof(gathered)) {
+        h2o_socket_write(sock, bufs, count, cb);
+        return;
+    }
+    for (size_t i = 0; i != count; ++i) {
+        memcpy(gathered + one.len, bufs[i].base, bufs[i].len);
+        one.len += bufs[i].len;
+    }
+    h2o_socket_write(sock, &one, 1, cb); /* which encrypts it before it returns */
+}
+
+void gm_transport_half_close(h2o_socket_t *sock, gm_tls_wire_t *wire)
+{
+    if (wire != NULL)
+        gm_tls_wire_close(wire);
+    else
+        shutdown(h2o_socket_get_fd(sock), SHUT_WR);
 }
 
 void gm_transport_take(h2o_buffer_t **from, size_t size, h2o_buffer_t **to)

@@ -6,23 +6,36 @@
 
 #include <h2o.h>
 
+#include "tls/wire.h"
+
 /** As much as is held per direction of a stream before its reading stops. */
 #define GM_TRANSPORT_HIGH_WATER ((size_t)64 * 1024) /* more misses the cache, less costs system calls */
 
+/** The error of a connection that ended without its TLS having been closed: somebody may have cut it. */
+extern const char *const gm_transport_error_cut;
+
 /**
- * To be called once for a new socket that carries no TLS: from now on the library only says that there is
- * something to read. Its own reading goes on until the kernel has nothing left and doubles its buffer as it
- * goes: megabytes per event when the peer is fast (lib/common/socket/evloop.c.h, on_read_core).
+ * To be called once for a new socket, or when its handshake is over: from now on the library only says that
+ * there is something to read. Its own reading goes on until the kernel has nothing left and doubles its
+ * buffer as it goes: megabytes per event when the peer is fast (lib/common/socket/evloop.c.h, on_read_core).
+ * @param wire  NULL = no TLS
  */
-void gm_transport_init(h2o_socket_t *sock);
+void gm_transport_init(h2o_socket_t *sock, gm_tls_wire_t *wire);
 
 /**
  * First thing in a read callback: one read of at most GM_TRANSPORT_HIGH_WATER into sock->input.
  * @param want  in and out: how much is worth reading; grows while the peer fills it. At first 0.
  * @param hint  how much the peer is known to send still; 0 = unknown
- * @return NULL, or one of the library's errors; h2o_socket_error_closed at the end of the stream
+ * @return NULL, or one of the library's errors; h2o_socket_error_closed at the end of the stream, or
+ *         gm_transport_error_cut
  */
-const char *gm_transport_read(h2o_socket_t *sock, size_t *want, size_t hint);
+const char *gm_transport_read(h2o_socket_t *sock, gm_tls_wire_t *wire, size_t *want, size_t hint);
+
+/** As h2o_socket_write; a few small pieces become one record of TLS. */
+void gm_transport_write(h2o_socket_t *sock, h2o_iovec_t *bufs, size_t count, h2o_socket_cb cb);
+
+/** Says that nothing more will come, while the peer may still send. Nothing may be waiting to be written. */
+void gm_transport_half_close(h2o_socket_t *sock, gm_tls_wire_t *wire);
 
 /**
  * Moves the first `size` bytes of *from into *to, which must be empty; what follows stays. Buffers are

@@ -25,12 +25,15 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err)
     for (size_t i = 0; i != self->cluster_count; ++i)
         self->clusters[i] =
             gm_cluster_create(clusters[i].name, clusters[i].host, clusters[i].port, clusters[i].authority);
-    for (size_t i = 0; i != self->cluster_count; ++i)
-        if (clusters[i].tls != NULL &&
-            (self->tls[i] = gm_tls_client_context_create(clusters[i].tls, clusters[i].host, err)) == NULL) {
+    for (size_t i = 0; i != self->cluster_count; ++i) {
+        if (clusters[i].tls == NULL)
+            continue;
+        if ((self->tls[i] = gm_tls_client_context_create(clusters[i].tls, clusters[i].host, err)) == NULL) {
             gm_proxy_destroy(self);
             return NULL;
         }
+        gm_connector_prepare(self->tls[i]);
+    }
     return self;
 }
 

@@ -15,11 +15,13 @@
 
 #include "tls/attachment.h"
 #include "tls/names.h"
+#include "tls/wire.h"
 
 typedef struct state {
     /* immutable */
     char *server_name; /* owned */
     bool is_address;
+    void (*on_start)(void *transport, SSL *ssl); /* NULL = nobody wants to know */
     /* under lock */
     pthread_mutex_t lock;
     SSL_SESSION *session; /* owned; NULL = none */
@@ -76,15 +78,22 @@ static void on_info(const SSL *constant, int where, int result)
     const state_t *state;
     SSL_SESSION *session;
 
-    (void)result;
+    gm_tls_wire_on_info(constant, where, result);
     if (where != SSL_CB_HANDSHAKE_START || SSL_is_server(ssl) || SSL_get_session(ssl) != NULL)
         return;
     state = gm_attachment_get(SSL_get_SSL_CTX(ssl));
+    if (state->on_start != NULL)
+        state->on_start(BIO_get_data(SSL_get_rbio(ssl)), ssl);
     /* names only (RFC 6066, 3), also where the library was given an address */
     SSL_set_tlsext_host_name(ssl, state->is_address ? NULL : state->server_name);
     if ((session = gm_tls_client_context_session(SSL_get_SSL_CTX(ssl))) != NULL)
         SSL_set_session(ssl, session);
     SSL_SESSION_free(session);
+}
+
+void gm_tls_client_context_set_on_start(SSL_CTX *context, void (*on_start)(void *transport, SSL *ssl))
+{
+    ((state_t *)gm_attachment_get(context))->on_start = on_start;
 }
 
 const char *gm_tls_client_context_server_name(const SSL_CTX *context)

@@ -25,6 +25,12 @@
 GM_MUST_USE SSL_CTX *gm_tls_client_context_create(const gm_backend_tls_conf_t *conf, const char *host,
                                                   gm_error_t *err);
 
+/**
+ * Who is to be told when a handshake begins, before its first byte. Main thread, before the first connection.
+ * @param on_start  `transport` is the data of the connection's BIO: with libh2o, its h2o_socket_t
+ */
+void gm_tls_client_context_set_on_start(SSL_CTX *context, void (*on_start)(void *transport, SSL *ssl));
+
 /** The name or address that certificates are compared with; borrowed from the context. */
 const char *gm_tls_client_context_server_name(const SSL_CTX *context);
 

@@ -20,14 +20,15 @@ static const gm_head_limits_t head_limits = {.max_bytes = 64 * 1024,
 
 static void on_read(h2o_socket_t *sock, const char *err);
 
-gm_client_t *gm_client_create(gm_watches_t *watches, h2o_socket_t *sock)
+gm_client_t *gm_client_create(gm_watches_t *watches, h2o_socket_t *sock, gm_tls_wire_t *wire)
 {
     gm_client_t *self = gm_alloc(sizeof(*self));
 
     self->watches = watches;
     self->sock = sock;
+    self->wire = wire;
     sock->data = self;
-    gm_transport_init(sock);
+    gm_transport_init(sock, wire);
     return self;
 }
 
@@ -167,7 +168,8 @@ static void report_body(gm_client_t *self)
 static void read_on(gm_client_t *self, bool was_filled)
 {
     if (was_filled && self->framing.kind == GM_FRAMING_LENGTH && self->framing.left > self->sock->input->size)
-        gm_transport_read(self->sock, &self->want, (size_t)(self->framing.left - self->sock->input->size));
+        gm_transport_read(self->sock, self->wire, &self->want,
+                          (size_t)(self->framing.left - self->sock->input->size));
     /* an error comes again with the next event */
 }
 
@@ -219,11 +221,12 @@ static void on_head_bytes(gm_client_t *self, bool was_filled)
 /* The stream has ended or broken; what came before it was read already. */
 static void on_end(gm_client_t *self, const char *err)
 {
-    bool is_closed = err == h2o_socket_error_closed;
+    bool is_closed = err == h2o_socket_error_closed; /* only this is an end for a body without another */
 
     if (self->state == GM_CLIENT_HEAD) {
-        fail(self, is_closed ? GM_FAILURE_CONNECTION_TERMINATED : GM_FAILURE_CONNECTION_RESET,
-             is_closed ? "closed before an answer" : "reset before an answer");
+        bool is_reset = !is_closed && err != gm_transport_error_cut;
+        fail(self, is_reset ? GM_FAILURE_CONNECTION_RESET : GM_FAILURE_CONNECTION_TERMINATED,
+             is_reset ? "reset before an answer" : "closed before an answer");
     } else if (is_closed && self->state == GM_CLIENT_BODY && gm_framing_close(&self->framing)) {
         self->state = GM_CLIENT_DONE;
         self->keeps_alive = false;
@@ -250,14 +253,15 @@ static void on_read(h2o_socket_t *sock, const char *err)
     size_t before = self->want;
     uint64_t expected = hint(self);
 
-    if (self->state == GM_CLIENT_IDLE && err == NULL && sock->ssl != NULL && sock->input->size == 0)
-        return;                          /* a session ticket of TLS 1.3 */
-    if (self->state == GM_CLIENT_IDLE) { /* whatever it says, nobody asked */
-        leave(self);
+    if (self->state == GM_CLIENT_IDLE) {
+        if (err == NULL && self->wire != NULL)
+            err = gm_transport_read(sock, self->wire, &self->want, 0);
+        if (err != NULL || self->wire == NULL || sock->input->size != 0) /* but a session ticket of TLS 1.3 */
+            leave(self);                                                 /* whatever it says, nobody asked */
         return;
     }
     if (err == NULL)
-        err = gm_transport_read(sock, &self->want, expected < SIZE_MAX ? (size_t)expected : 0);
+        err = gm_transport_read(sock, self->wire, &self->want, expected < SIZE_MAX ? (size_t)expected : 0);
     if (err != NULL) {
         on_end(self, err);
         return;
@@ -317,7 +321,7 @@ void gm_client_write(gm_client_t *self, h2o_iovec_t *bufs, size_t count, bool la
     self->has_sent_all = last;
     if (self->state == GM_CLIENT_HEAD)
         watch_answer(self);
-    h2o_socket_write(self->sock, bufs, count, on_written);
+    gm_transport_write(self->sock, bufs, count, on_written);
 }
 
 void gm_client_take(gm_client_t *self, h2o_buffer_t **to)
@@ -335,14 +339,13 @@ void gm_client_take(gm_client_t *self, h2o_buffer_t **to)
 
 void gm_client_half_close(gm_client_t *self)
 {
-    if (self->sock->ssl == NULL)
-        shutdown(h2o_socket_get_fd(self->sock), SHUT_WR);
+    gm_transport_half_close(self->sock, self->wire);
 }
 
 /* Bytes behind the answer's end may lie in the kernel still, if a read ended just there. */
 static bool is_quiet(const gm_client_t *self)
 {
-    return !self->may_have_more || self->sock->ssl != NULL || !gm_client_is_stale(self);
+    return !self->may_have_more || self->wire != NULL || !gm_client_is_stale(self);
 }
 
 bool gm_client_is_reusable(const gm_client_t *self)

@@ -10,6 +10,7 @@
 #include "http/head.h"
 #include "net/watch.h"
 #include "telemetry/failure.h"
+#include "tls/wire.h"
 
 typedef struct gm_client
     gm_client_t; /* owned by its pool while idle, by its exchange otherwise; worker only */
@@ -49,7 +50,8 @@ struct gm_client {
     h2o_linklist_t link; /* the pool's, while idle */
     uint32_t version;    /* the pool's: of the list of addresses that this one's was taken from */
     /* private from here on */
-    h2o_socket_t *sock; /* owned */
+    h2o_socket_t *sock;  /* owned */
+    gm_tls_wire_t *wire; /* the socket's; NULL = plain */
     gm_watches_t *watches;
     gm_watch_t watch; /* the endpoint is to send or to take something, or to be used again */
     gm_client_state_t state;
@@ -64,8 +66,8 @@ struct gm_client {
     gm_framing_t framing;
 };
 
-/** Makes a client of a connected socket, which it takes. */
-GM_MUST_USE gm_client_t *gm_client_create(gm_watches_t *watches, h2o_socket_t *sock);
+/** Makes a client of a connected socket, which it takes. @param wire  NULL = plain */
+GM_MUST_USE gm_client_t *gm_client_create(gm_watches_t *watches, h2o_socket_t *sock, gm_tls_wire_t *wire);
 
 /** Ends the connection. */
 void gm_client_abort(gm_client_t *self);

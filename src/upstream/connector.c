@@ -110,6 +110,7 @@ static void on_address_failed(gm_connector_t *self, gm_failure_t failure, const 
     if (self->sock != NULL)
         h2o_socket_close(self->sock);
     self->sock = NULL;
+    self->result.wire = NULL; /* went with it */
     try_next(self);
 }
 
@@ -127,6 +128,18 @@ static void hand_over(gm_connector_t *self)
     self->result.sock = self->sock;
     self->sock = NULL;
     finish(self);
+}
+
+static void on_handshake_start(void *transport, SSL *ssl)
+{
+    h2o_socket_t *sock = transport;
+
+    ((gm_connector_t *)sock->data)->result.wire = gm_tls_wire_attach(ssl, h2o_socket_get_fd(sock));
+}
+
+void gm_connector_prepare(SSL_CTX *tls)
+{
+    gm_tls_client_context_set_on_start(tls, on_handshake_start);
 }
 
 static void on_handshake(h2o_socket_t *sock, const char *err)

@@ -6,6 +6,7 @@
 
 #include "net/watch.h"
 #include "telemetry/failure.h"
+#include "tls/wire.h"
 #include "upstream/cluster.h"
 
 typedef struct gm_connector gm_connector_t;
@@ -13,6 +14,7 @@ typedef struct gm_connector gm_connector_t;
 /** What came of it. */
 typedef struct gm_connected {
     h2o_socket_t *sock;   /* now the callback's; NULL = failed */
+    gm_tls_wire_t *wire;  /* its TLS; NULL = none */
     gm_address_t address; /* the one that answered, or the last one tried */
     size_t index;         /* of that address in the list */
     uint32_t version;     /* of the list: the name may have other addresses by now */
@@ -38,6 +40,9 @@ typedef struct gm_connecting {
  */
 GM_MUST_USE gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *cluster,
                                                size_t first, SSL_CTX *tls, gm_connector_cb_t cb, void *data);
+
+/** Prepares a context of tls/client_context for connectors. Main thread, before the first connection. */
+void gm_connector_prepare(SSL_CTX *tls);
 
 /** Gives up; the callback is not called. */
 void gm_connector_cancel(gm_connector_t *self);

@@ -143,7 +143,7 @@ size_t gm_pool_preferred_address(const gm_pool_t *self)
 
 gm_client_t *gm_pool_adopt(gm_pool_t *self, const gm_connected_t *connected)
 {
-    gm_client_t *client = gm_client_create(self->watches, connected->sock);
+    gm_client_t *client = gm_client_create(self->watches, connected->sock, connected->wire);
 
     follow_cluster(self);
     client->version = connected->version;

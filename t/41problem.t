@@ -31,6 +31,7 @@ PHRASES = {
     502: "Bad Gateway",
     503: "Service Unavailable",
     504: "Gateway Timeout",
+    505: "HTTP Version Not Supported",
 }
 PROVOKED = {}
 UNPROVOKED = {"internal": "nothing known does"}
@@ -258,6 +259,23 @@ def header_too_large(settings):
 def not_implemented(settings):
     request = "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n%s\r\n"
     return raw_scene(settings, request, "- /" if OURS else "CONNECT a:80")
+
+
+@provoked(
+    "version_not_supported",
+    Told(
+        505,
+        "http_request_error",
+        "the proxy does not speak this version of HTTP",
+        "a version of HTTP other than 1.x",
+        "HTTP/1.1",
+        is_public=True,
+        is_read=False,
+    ),
+    ours_only=True,
+)
+def version_not_supported(settings):
+    return raw_scene(settings, "GET /x HTTP/3.0\r\nHost: a\r\n%s\r\n", "- /")
 
 
 @provoked(

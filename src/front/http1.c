@@ -16,15 +16,14 @@
 
 #define PIPELINE_MAX ((size_t)16 * 1024) /* read ahead of the answer */
 #define CLIENT_CERT_MAX 2048
-#define LINGER_MS 2000
+#define LINGER_MS 2000 /* without a byte */
+#define LINGER_TOTAL_MS 30000
 /* a client that has just been answered may have its next request on the way */
 #define DRAIN_PATIENCE_MS 100
 #define DRAIN_HANDSHAKE_MS 1000
-#define LEAVE_CHECK_MS 200
 
 static void on_read(h2o_socket_t *sock, const char *err);
 static void on_head_bytes(gm_http1_connection_t *self);
-static void on_half_close(gm_http1_connection_t *self);
 
 static gm_http1_connection_t *connection_of_body(gm_stream_t *body)
 {
@@ -42,21 +41,16 @@ static void set_reading(gm_http1_connection_t *self, bool on)
         h2o_socket_read_stop(self->sock);
 }
 
-static void on_unread_check(gm_watch_t *watch)
+void gm_http1_stop_reading(gm_http1_connection_t *self)
 {
-    gm_http1_connection_t *self = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch);
-
-    if (gm_transport_is_reset(self->sock))
-        gm_http1_close(self);
-    else
-        gm_watch_start(self->front->options.watches, watch, LEAVE_CHECK_MS, on_unread_check);
+    set_reading(self, false);
 }
 
-/* Enough has piled up. While nothing is read, a client that resets its connection shows only if asked for. */
+/* Enough has piled up. */
 static void hold_back(gm_http1_connection_t *self)
 {
     set_reading(self, false);
-    gm_watch_start(self->front->options.watches, &self->reading, LEAVE_CHECK_MS, on_unread_check);
+    gm_http1_watch_unread(self);
 }
 
 static void renew(gm_http1_connection_t *self)
@@ -65,7 +59,7 @@ static void renew(gm_http1_connection_t *self)
     self->last = (h2o_ostream_t){.do_send = gm_http1_send};
     self->req._ostr_top = &self->last;
     self->has_head = self->is_chunked = self->has_no_body = self->is_broken = false;
-    self->is_held = self->expects_continue = self->is_tunnel = false;
+    self->is_held = self->expects_continue = self->is_tunnel = self->has_probed = false;
     self->exchange = NULL;
     self->seen = 0;
     gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
@@ -155,7 +149,8 @@ static int feed_body(gm_http1_connection_t *self)
     if (!self->framing.has_ended || self->framing.kind != GM_FRAMING_CHUNKED)
         return 0;
     return gm_message_take_trailers(&self->req.pool, &self->framing.chunked.trailers,
-                                    &self->exchange->body.trailers, &self->exchange->body.trailer_count);
+                                    &self->exchange->options, &self->exchange->body.trailers,
+                                    &self->exchange->body.trailer_count);
 }
 
 static void on_body_bytes(gm_http1_connection_t *self)
@@ -219,6 +214,7 @@ gm_stream_t *gm_http1_open_tunnel(h2o_req_t *req, gm_span_t protocol)
     gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
     self->exchange->body = (gm_stream_t){.start = start_body, .take = take_body, .length = GM_HEAD_NO_LENGTH};
     feed_body(self); /* what came before the switch: the first bytes of the new protocol */
+    gm_watch_stop(&self->reading);
     if (self->is_half_closed)
         self->exchange->body.has_ended = gm_framing_close(&self->framing);
     else
@@ -272,7 +268,8 @@ static void fill_request(gm_http1_connection_t *self, const gm_head_t *head)
     if (head->host.base != NULL)
         req->input.authority = moved(head->host, distance);
     gm_message_add_fields(&req->pool, &req->headers, head, distance);
-    req->http1_is_persistent = head->keeps_alive;
+    self->exchange->options = gm_message_keep_options(&req->pool, head, distance);
+    req->http1_is_persistent = self->is_kept_by_client = head->keeps_alive;
     self->exchange->downstream.accepts_trailers = head->accepts_trailers;
     self->exchange->downstream.upgrade = moved_span(head->upgrade, distance);
     self->exchange->downstream.has_empty_body = head->content_length == 0;
@@ -285,6 +282,7 @@ static gm_failure_t failure_of(unsigned status)
            : status == 414 ? GM_FAILURE_URI_TOO_LONG
            : status == 431 ? GM_FAILURE_HEADER_TOO_LARGE
            : status == 501 ? GM_FAILURE_NOT_IMPLEMENTED
+           : status == 505 ? GM_FAILURE_VERSION_NOT_SUPPORTED
                            : GM_FAILURE_BAD_REQUEST;
 }
 
@@ -340,7 +338,7 @@ static void serve(gm_http1_connection_t *self)
     if (self->front->is_draining || (options->max_requests != 0 && self->requests >= options->max_requests))
         self->req.http1_is_persistent = 0;
     if (self->is_half_closed)
-        on_half_close(self);
+        gm_http1_on_half_close(self);
     else if (has_enough(self))
         hold_back(self);
     h2o_process_request(&self->req);
@@ -422,6 +420,11 @@ static void wait_for_request(gm_http1_connection_t *self)
         gm_transport_shrink(&self->sock->input);
 }
 
+static void on_late_linger(gm_watch_t *watch)
+{
+    gm_http1_close(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, writing, watch));
+}
+
 /*
  * Closing a socket while the client still sends makes the kernel reset the connection, and the answer may be
  * lost on its way (RFC 9112, 9.6). So the client is told that nothing follows, and what it sends is read.
@@ -433,6 +436,7 @@ static void linger(gm_http1_connection_t *self)
         shutdown(h2o_socket_get_fd(self->sock), SHUT_WR);
     h2o_buffer_consume(&self->sock->input, self->sock->input->size);
     gm_watch_start(self->front->options.watches, &self->reading, LINGER_MS, on_late_close);
+    gm_watch_start(self->front->options.watches, &self->writing, LINGER_TOTAL_MS, on_late_linger);
     set_reading(self, true);
 }
 
@@ -456,45 +460,18 @@ void gm_http1_on_answered(gm_http1_connection_t *self)
     } else if (is_broken) {
         gm_transport_abort(self->sock);
         gm_http1_close(self);
-    } else if (self->is_half_closed || (has_read_all && self->sock->input->size == 0)) {
-        gm_http1_close(self);
+    } else if (self->is_half_closed ||
+               (has_read_all && self->sock->input->size == 0 && !self->is_kept_by_client)) {
+        gm_http1_close(self); /* it said that it has nothing more to send */
     } else {
         linger(self);
     }
 }
 
-/* ---- a client that has sent its last byte */
-
-static void on_leave_check(gm_watch_t *watch)
+static void throw_away(gm_http1_connection_t *self)
 {
-    gm_http1_connection_t *self = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch);
-
-    /* a quiet answer gives no sign of life to ask for, so its client counts as gone; should it be there, it
-     * must not take this for the end of its answer */
-    if (gm_transport_is_reset(self->sock) || (self->has_head && !h2o_socket_is_writing(self->sock))) {
-        gm_transport_abort(self->sock);
-        gm_http1_close(self);
-        return;
-    }
-    gm_watch_start(self->front->options.watches, &self->reading, LEAVE_CHECK_MS, on_leave_check);
-}
-
-/*
- * Has it left, or does it only have nothing more to say and waits for its answer? To us both look alike. An
- * interim answer, which every client of HTTP/1.1 must be able to skip (RFC 9110, 15.2), makes the kernel of
- * one that has left reset the connection.
- */
-static void on_half_close(gm_http1_connection_t *self)
-{
-    if (self->is_tls) {
-        gm_http1_close(self);
-        return;
-    }
-    set_reading(self, false);
-    self->is_half_closed = true;
-    if (!self->has_head)
-        gm_http1_send_interim(&self->req, 100, NULL, 0);
-    gm_watch_start(self->front->options.watches, &self->reading, LEAVE_CHECK_MS, on_leave_check);
+    gm_watch_renew(&self->reading);
+    gm_transport_clear(&self->sock->input);
 }
 
 static void on_read(h2o_socket_t *sock, const char *err)
@@ -510,7 +487,7 @@ static void on_read(h2o_socket_t *sock, const char *err)
         if (in_body && self->is_tunnel && (err == h2o_socket_error_closed || err == gm_transport_error_cut))
             end_tunnel_body(self);
         else if (self->state == GM_HTTP1_SERVE && !in_body && err == h2o_socket_error_closed)
-            on_half_close(self);
+            gm_http1_on_half_close(self);
         else
             gm_http1_close(self);
         return;
@@ -520,7 +497,7 @@ static void on_read(h2o_socket_t *sock, const char *err)
     else if (in_body)
         on_body_bytes(self);
     else if (self->state == GM_HTTP1_LINGER)
-        gm_transport_clear(&sock->input);
+        throw_away(self);
     else if (has_enough(self))
         hold_back(self);
 }

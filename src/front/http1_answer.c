@@ -175,6 +175,7 @@ static void write_piece(gm_http1_connection_t *self, const h2o_iovec_t *bufs, si
     if (!self->has_head)
         out[filled++] = make_head(self);
     if (length != 0 && !self->has_no_body) {
+        self->has_probed = false; /* the next pause may ask again */
         if (self->is_chunked)
             out[filled++] =
                 h2o_iovec_init(self->exchange->size_line,
@@ -222,6 +223,12 @@ static void write_interim(gm_http1_connection_t *self, h2o_iovec_t text)
     self->is_sending_interim = true;
     watch_write(self);
     h2o_socket_write(self->sock, &text, 1, on_interim_written);
+}
+
+void gm_http1_send_zero(gm_http1_connection_t *self)
+{
+    if (self->is_chunked && !self->is_sending_interim && !h2o_socket_is_writing(self->sock))
+        write_interim(self, h2o_iovec_init(H2O_STRLIT("0")));
 }
 
 static h2o_iovec_t make_interim(h2o_req_t *req, unsigned status, const gm_head_field_t *fields, size_t count)

@@ -1,9 +1,11 @@
-/* http1_connection: what the reading (http1.c) and the writing (http1_answer.c) of a connection share */
+/* http1_connection: what the reading (http1.c), the writing (http1_answer.c) and the leaving (http1_leave.c)
+ * of a connection share */
 #ifndef GM_FRONT_HTTP1_CONNECTION_H
 #define GM_FRONT_HTTP1_CONNECTION_H
 
 #include "front/downstream.h"
 #include "front/http1.h"
+#include "front/message.h"
 #include "http/framing.h"
 #include "tls/wire.h"
 
@@ -28,6 +30,7 @@ typedef struct gm_http1_exchange {
     gm_http1_connection_t *connection;
     gm_stream_t body;
     gm_downstream_t downstream;
+    gm_message_options_t options;
     uint64_t paced_since_ms, paced_bytes; /* of the body: for its average rate */
     /* an answer that waits for an interim one; all in the request's pool */
     h2o_send_state_t held_state;
@@ -47,13 +50,16 @@ struct gm_http1_connection {
     gm_watch_t writing; /* the client is to take something */
     uint64_t acked;     /* bytes that the client's kernel had acknowledged at the last look */
     uint64_t requests;
+    uint64_t sent_before, quiet_since_ms; /* of the answer, since the client has sent its last byte */
     gm_http1_state_t state;
     bool is_reading;       /* the read callback is on */
     bool is_half_closed;   /* the client has sent its last byte */
+    bool has_probed;       /* it was given something to answer with a reset if it has left */
     bool is_tunnel;        /* the request's protocol was switched */
     bool expects_continue; /* and was not told to */
     bool is_tls;
-    bool is_trusted; /* a proxy of ours */
+    bool is_trusted;        /* a proxy of ours */
+    bool is_kept_by_client; /* the last request did not ask for its end */
     /* of the current answer */
     bool has_head, is_chunked, has_no_body, is_broken;
     bool is_sending_interim; /* the answer waits until that is out */
@@ -73,6 +79,17 @@ struct gm_http1_connection {
 void gm_http1_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t count,
                    h2o_send_state_t state);
 void gm_http1_send_interim(h2o_req_t *req, unsigned status, const gm_head_field_t *fields, size_t count);
+
+void gm_http1_stop_reading(gm_http1_connection_t *self);
+
+/** The client has sent its last byte while its request is served. May close the connection. */
+void gm_http1_on_half_close(gm_http1_connection_t *self);
+
+/** While nothing is read, a client that has left shows only if asked for. */
+void gm_http1_watch_unread(gm_http1_connection_t *self);
+
+/** Sends a zero ahead of the next chunk; for chunked answers only. */
+void gm_http1_send_zero(gm_http1_connection_t *self);
 
 gm_stream_t *gm_http1_open_tunnel(h2o_req_t *req, gm_span_t protocol);
 void gm_http1_half_close(h2o_req_t *req);

@@ -22,8 +22,20 @@ void gm_message_add_fields(h2o_mem_pool_t *pool, h2o_headers_t *headers, const g
     }
 }
 
-int gm_message_take_trailers(h2o_mem_pool_t *pool, const gm_buffer_t *raw, gm_head_field_t **fields,
-                             size_t *count)
+gm_message_options_t gm_message_keep_options(h2o_mem_pool_t *pool, const gm_head_t *head, ptrdiff_t distance)
+{
+    gm_message_options_t options = {NULL, head->option_count};
+
+    if (options.count == 0)
+        return options;
+    options.names = h2o_mem_alloc_pool(pool, options.count * sizeof(options.names[0]));
+    for (size_t i = 0; i != options.count; ++i)
+        options.names[i] = (gm_span_t){head->options[i].base + distance, head->options[i].length};
+    return options;
+}
+
+int gm_message_take_trailers(h2o_mem_pool_t *pool, const gm_buffer_t *raw,
+                             const gm_message_options_t *options, gm_head_field_t **fields, size_t *count)
 {
     char *copy;
     int found;
@@ -36,7 +48,9 @@ int gm_message_take_trailers(h2o_mem_pool_t *pool, const gm_buffer_t *raw, gm_he
     *fields = h2o_mem_alloc_pool(pool, GM_HEAD_MAX_FIELDS * sizeof(**fields));
     if ((found = gm_head_parse_trailers(copy, raw->length, *fields, GM_HEAD_MAX_FIELDS)) < 0)
         return -1;
-    *count = (size_t)found;
+    for (int i = 0; i != found; ++i)
+        if (!gm_head_names_option(options->names, options->count, (*fields)[i].name))
+            (*fields)[(*count)++] = (*fields)[i];
     return 0;
 }
 

@@ -74,10 +74,6 @@ static const name_t not_trailers[] = {
     NAME("retry-after"),
     NAME("forwarded"),
     NAME("via"),
-    NAME("x-forwarded-for"),
-    NAME("x-forwarded-proto"),
-    NAME("x-forwarded-host"),
-    NAME("x-forwarded-by"),
     NAME("x-real-ip"),
     NAME("x-trace-id"),
 };
@@ -111,20 +107,23 @@ bool gm_fields_connection_names(const char *value, size_t value_length, const ch
     return false;
 }
 
-bool gm_fields_may_be_trailer(const char *name, size_t length)
-{
-    if (gm_fields_is_hop_by_hop(name, length) || gm_fields_is_underscore_twin(name, length))
-        return false;
-    for (size_t i = 0; i != GM_COUNT_OF(not_trailers); ++i)
-        if (length == not_trailers[i].length && memcmp(name, not_trailers[i].text, length) == 0)
-            return false;
-    return true;
-}
-
 static bool is_twin(const char *name, const name_t *of)
 {
     for (size_t i = 0; i != of->length; ++i)
         if (name[i] != of->text[i] && !(name[i] == '_' && of->text[i] == '-'))
+            return false;
+    return true;
+}
+
+bool gm_fields_may_be_trailer(const char *name, size_t length)
+{
+    static const name_t forwarded = NAME("x-forwarded-"); /* whatever follows: who a client is */
+
+    if (gm_fields_is_hop_by_hop(name, length) || gm_fields_is_underscore_twin(name, length) ||
+        (length >= forwarded.length && is_twin(name, &forwarded)))
+        return false;
+    for (size_t i = 0; i != GM_COUNT_OF(not_trailers); ++i)
+        if (length == not_trailers[i].length && memcmp(name, not_trailers[i].text, length) == 0)
             return false;
     return true;
 }

@@ -51,6 +51,7 @@ static void init_head(gm_head_t *head)
 {
     head->length = 0;
     head->minor_version = head->status = head->keep_alive_s = head->refusal = 0;
+    head->option_count = 0;
     head->method = head->target = head->host = head->reason = head->upgrade = (gm_span_t){NULL, 0};
     head->content_length = GM_HEAD_NO_LENGTH;
     head->is_chunked = head->keeps_alive = head->expects_continue = head->accepts_trailers = false;

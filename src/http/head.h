@@ -9,6 +9,7 @@
 #include "base/memory.h"
 
 #define GM_HEAD_MAX_FIELDS 100
+#define GM_HEAD_MAX_OPTIONS 32 /* that Connection may name, besides the common ones */
 #define GM_HEAD_NO_LENGTH UINT64_MAX
 
 typedef struct gm_span {
@@ -43,13 +44,17 @@ typedef struct gm_head {
     bool expects_continue; /* requests of HTTP/1.1 */
     bool accepts_trailers; /* "TE: trailers" */
     gm_span_t upgrade;     /* value of Upgrade, if Connection names it too */
-    unsigned keep_alive_s; /* answers: "Keep-Alive: timeout=5"; 0 = not given */
+    unsigned keep_alive_s; /* answers: "Keep-Alive: timeout=5"; 0 = not given, or not kept alive */
 
     /** Fields that may be passed on: without Host, Content-Length, Expect, those of one connection only,
      * those that Connection names, and names with an underscore that could pass for a field the proxy decides
      * by. */
     size_t field_count;
     gm_head_field_t fields[GM_HEAD_MAX_FIELDS];
+    /** What Connection names beside "close", "keep-alive" and "upgrade": not in `fields`, nor may it be
+     * passed on in trailers (RFC 9110, 7.6.1). */
+    size_t option_count;
+    gm_span_t options[GM_HEAD_MAX_OPTIONS];
 
     /* of a head that is refused */
     unsigned refusal; /* status for the client: 400, 417, 431, 501, 505 */
@@ -85,6 +90,9 @@ GM_MUST_USE int gm_head_parse_response(char *bytes, size_t size, size_t seen, co
  * @return how many fields, or -1
  */
 GM_MUST_USE int gm_head_parse_trailers(char *bytes, size_t size, gm_head_field_t *fields, size_t max_fields);
+
+/** Whether `name`, in lower case, is one of what Connection named. */
+bool gm_head_names_option(const gm_span_t *options, size_t count, gm_span_t name);
 
 /** Whether the text is a valid value of Host: name, IPv4 or [IPv6], with an optional port. */
 bool gm_head_is_host(const char *text, size_t length);

@@ -32,7 +32,7 @@ void gm_head_rules_init(gm_head_rules_t *self, const gm_head_t *head, bool is_an
     self->ignores_framing = is_answer && (head->status < 200 || head->status == 204);
     self->has_transfer_encoding = false;
     self->says_close = self->says_keep_alive = self->says_upgrade = false;
-    self->connections = self->upgrades = self->option_count = 0;
+    self->connections = self->upgrades = 0;
 }
 
 static const bool is_name[256] = {
@@ -193,10 +193,10 @@ static int read_connection(gm_head_rules_t *self, gm_head_t *head, gm_span_t val
             self->says_close = true;
         else if (IS_WORD(option, "upgrade"))
             self->says_upgrade = true;
-        else if (self->option_count == GM_HEAD_MAX_OPTIONS)
+        else if (head->option_count == GM_HEAD_MAX_OPTIONS)
             return gm_head_rules_refuse(head, 400, "a Connection field that names too much");
         else
-            self->options[self->option_count++] = option;
+            head->options[head->option_count++] = option;
     }
     return 0;
 }
@@ -238,8 +238,10 @@ static int read_keep_alive(gm_head_rules_t *self, gm_head_t *head, gm_span_t val
         return 0;
     while (next_member(&value, &member))
         if (member.length > skip && strncasecmp(member.base, timeout, skip) == 0 &&
-            read_length((gm_span_t){member.base + skip, member.length - skip}, &seconds))
+            read_length((gm_span_t){member.base + skip, member.length - skip}, &seconds)) {
             head->keep_alive_s = seconds < UINT32_MAX ? (unsigned)seconds : UINT32_MAX;
+            self->says_close = self->says_close || seconds == 0;
+        }
     return 0;
 }
 
@@ -271,18 +273,22 @@ int gm_head_rules_read(gm_head_rules_t *self, gm_head_t *head, const gm_head_fie
     return !gm_fields_is_hop_by_hop(name, length) && !gm_fields_is_underscore_twin(name, length);
 }
 
+bool gm_head_names_option(const gm_span_t *options, size_t count, gm_span_t name)
+{
+    for (size_t i = 0; i != count; ++i)
+        if (is_word(options[i], name.base, name.length))
+            return true;
+    return false;
+}
+
 /* Takes out the fields that Connection names (RFC 9110, 7.6.1). */
-static void remove_named(const gm_head_rules_t *self, gm_head_t *head)
+static void remove_named(gm_head_t *head)
 {
     size_t kept = 0;
 
     for (size_t i = 0; i != head->field_count; ++i) {
         const gm_head_field_t *field = &head->fields[i];
-        unsigned named = 0;
-        while (named != self->option_count &&
-               !is_word(self->options[named], field->name.base, field->name.length))
-            ++named;
-        if (named == self->option_count)
+        if (!gm_head_names_option(head->options, head->option_count, field->name))
             head->fields[kept++] = *field;
     }
     head->field_count = kept;
@@ -297,7 +303,7 @@ int gm_head_rules_finish(gm_head_rules_t *self, gm_head_t *head)
     head->keeps_alive = !self->says_close && (head->minor_version != 0 || self->says_keep_alive);
     if (!self->says_upgrade || self->upgrades > 1 || head->minor_version == 0)
         head->upgrade = (gm_span_t){NULL, 0};
-    if (self->option_count != 0)
-        remove_named(self, head);
+    if (head->option_count != 0)
+        remove_named(head);
     return 0;
 }

@@ -4,18 +4,13 @@
 
 #include "http/head.h"
 
-#define GM_HEAD_MAX_OPTIONS 32 /* that Connection may name, besides the common ones */
-
-/** Gathered while the fields of one head are read. On the caller's stack, and initialised without its array.
- */
+/** Gathered while the fields of one head are read. On the caller's stack. */
 typedef struct gm_head_rules {
     bool is_answer;
     bool ignores_framing; /* an answer that never has a body */
     bool has_transfer_encoding;
     bool says_close, says_keep_alive, says_upgrade; /* in Connection */
     unsigned connections, upgrades;                 /* how many of these fields */
-    unsigned option_count;
-    gm_span_t options[GM_HEAD_MAX_OPTIONS]; /* borrowed: names of fields that are not passed on */
 } gm_head_rules_t;
 
 void gm_head_rules_init(gm_head_rules_t *self, const gm_head_t *head, bool is_answer);

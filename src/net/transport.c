@@ -6,10 +6,15 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <linux/sockios.h>
 #include <linux/tcp.h>
+
+/* of netinet/tcp.h, which cannot be had together with linux/tcp.h */
+enum { TCP_STATE_CLOSE = 7, TCP_STATE_CLOSE_WAIT = 8 };
 
 #define SMALLEST_READ 4096
 #define TLS_READ ((size_t)32 * 1024)
@@ -181,11 +186,40 @@ bool gm_transport_is_taken(h2o_socket_t *sock, uint64_t *acked)
     return *acked != before;
 }
 
-bool gm_transport_is_reset(h2o_socket_t *sock)
+/* What a unix socket's peer has not read yet; it knows no acknowledgements. */
+static uint64_t silence_of_unix(h2o_socket_t *sock, uint64_t *acked)
+{
+    uint64_t before = *acked;
+    int unread;
+
+    if (ioctl(h2o_socket_get_fd(sock), SIOCOUTQ, &unread) != 0)
+        return UINT64_MAX;
+    *acked = (uint64_t)unread;
+    return *acked != before ? 0 : UINT64_MAX;
+}
+
+uint64_t gm_transport_silence_ms(h2o_socket_t *sock, uint64_t *acked)
 {
     struct tcp_info info;
 
-    return !ask_kernel(sock, &info) || info.tcpi_state == 7 /* TCP_CLOSE */;
+    if (!ask_kernel(sock, &info))
+        return silence_of_unix(sock, acked);
+    if (info.tcpi_unacked == 0 && info.tcpi_notsent_bytes == 0)
+        return info.tcpi_last_ack_recv;
+    /* while something waits, a peer without room is asked for it now and then, and answers: no progress */
+    if (info.tcpi_bytes_acked == *acked)
+        return UINT64_MAX;
+    *acked = info.tcpi_bytes_acked;
+    return 0;
+}
+
+gm_transport_state_t gm_transport_state(h2o_socket_t *sock)
+{
+    struct tcp_info info;
+
+    if (!ask_kernel(sock, &info) || info.tcpi_state == TCP_STATE_CLOSE)
+        return GM_TRANSPORT_RESET;
+    return info.tcpi_state == TCP_STATE_CLOSE_WAIT ? GM_TRANSPORT_FINISHED : GM_TRANSPORT_OPEN;
 }
 
 /* Connecting to AF_UNSPEC is how Linux is told to reset a TCP connection at once. */

@@ -55,8 +55,20 @@ void gm_transport_shrink(h2o_buffer_t **buffer);
  */
 bool gm_transport_is_taken(h2o_socket_t *sock, uint64_t *acked);
 
-/** Whether the peer has reset the connection; also told while nothing is read. */
-bool gm_transport_is_reset(h2o_socket_t *sock);
+/**
+ * For how long the peer has taken nothing of what was sent, which may have been much, and a while ago.
+ * @param acked  as above; where something is not taken yet, only the difference to the last call tells
+ */
+uint64_t gm_transport_silence_ms(h2o_socket_t *sock, uint64_t *acked);
+
+typedef enum gm_transport_state {
+    GM_TRANSPORT_OPEN,
+    GM_TRANSPORT_FINISHED, /* the peer will send nothing more: it has left, or only has nothing to say */
+    GM_TRANSPORT_RESET
+} gm_transport_state_t;
+
+/** What the peer has done; also told while nothing is read. */
+gm_transport_state_t gm_transport_state(h2o_socket_t *sock);
 
 /** Resets a connection: its peer must see that something is missing. The socket is still to be closed. */
 void gm_transport_abort(h2o_socket_t *sock);

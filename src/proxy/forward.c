@@ -29,9 +29,10 @@ typedef struct gm_forward {
     gm_watch_t total;     /* request_timeout */
     gm_turn_t turn;       /* upstream.max_connections */
     h2o_iovec_t head;
-    h2o_buffer_t *up, *down; /* owned: what is being written to the endpoint, and to the client */
-    uint64_t body_bytes;     /* taken from the client so far */
-    bool is_chunked;         /* towards the endpoint */
+    gm_message_options_t options; /* of the answer's Connection */
+    h2o_buffer_t *up, *down;      /* owned: what is being written to the endpoint, and to the client */
+    uint64_t body_bytes;          /* taken from the client so far */
+    bool is_chunked;              /* towards the endpoint */
     bool has_head_out, has_sent_all;
     bool has_taken_body; /* some of it is in `up`, or gone */
     bool has_whole_body; /* and all of it is in `up` */
@@ -55,6 +56,13 @@ static void send_answer(gm_forward_t *self);
 static gm_pool_t *pool_of(const gm_request_t *request)
 {
     return request->context->pools[request->route->cluster];
+}
+
+static bool is_head_request(const gm_forward_t *self)
+{
+    const h2o_iovec_t *method = &self->request->req->method;
+
+    return h2o_memis(method->base, method->len, H2O_STRLIT("HEAD"));
 }
 
 static const gm_timeout_conf_t *timeouts_of(const gm_request_t *request)
@@ -191,13 +199,21 @@ static void end_tunnel_request(gm_forward_t *self)
         send_answer(self);
 }
 
+/* A server switches to a protocol that the client offered, and names it (RFC 9110, 7.8). */
+static bool is_asked_for(const gm_forward_t *self, const gm_head_t *head)
+{
+    return self->asks_for_upgrade && head->upgrade.length != 0 &&
+           gm_fields_connection_names(self->downstream->upgrade.base, self->downstream->upgrade.length,
+                                      head->upgrade.base, head->upgrade.length);
+}
+
 static int on_head(void *data, const gm_head_t *head, const char *bytes)
 {
     gm_forward_t *self = data;
     h2o_req_t *req = self->request->req;
     char *copy;
 
-    if (head->status == 101 && !self->asks_for_upgrade) {
+    if (head->status == 101 && !is_asked_for(self, head)) {
         fail(self, GM_FAILURE_RESPONSE_MALFORMED, "it switched protocols without being asked");
         return -1;
     }
@@ -214,10 +230,9 @@ static int on_head(void *data, const gm_head_t *head, const char *bytes)
     req->res.content_length =
         head->content_length == GM_HEAD_NO_LENGTH ? SIZE_MAX : (size_t)head->content_length;
     gm_message_add_fields(&req->pool, &req->res.headers, head, copy - bytes);
+    self->options = gm_message_keep_options(&req->pool, head, copy - bytes);
     if (head->status == 101)
-        open_tunnel(self, head->upgrade.base != NULL
-                              ? (gm_span_t){copy + (head->upgrade.base - bytes), head->upgrade.length}
-                              : self->downstream->upgrade);
+        open_tunnel(self, (gm_span_t){copy + (head->upgrade.base - bytes), head->upgrade.length});
     return 0;
 }
 
@@ -235,7 +250,7 @@ static void take_trailers(gm_forward_t *self)
 
     if (downstream->accepts_trailers &&
         gm_message_take_trailers(&self->request->req->pool, &self->client->framing.chunked.trailers,
-                                 &downstream->trailers, &downstream->trailer_count) != 0)
+                                 &self->options, &downstream->trailers, &downstream->trailer_count) != 0)
         self->client->keeps_alive = false; /* the body is whole, but this endpoint writes nonsense */
 }
 
@@ -449,10 +464,8 @@ static const gm_client_events_t events = {.on_interim = on_interim,
 
 static void begin_exchange(gm_forward_t *self, gm_client_t *client)
 {
-    const h2o_req_t *req = self->request->req;
-
     self->client = client;
-    gm_client_begin(client, &events, self, h2o_memis(req->method.base, req->method.len, H2O_STRLIT("HEAD")),
+    gm_client_begin(client, &events, self, is_head_request(self),
                     timeouts_of(self->request)->write_timeout_ms);
     if (self->body != NULL && !self->has_taken_body)
         self->body->start(self->body);
@@ -502,7 +515,9 @@ static void on_turn(gm_turn_t *turn, bool is_late)
         connect_first(self);
 }
 
-static gm_request_framing_t choose_framing(const gm_stream_t *body, const gm_downstream_t *downstream)
+/* @param is_head  an answer to it cannot be a tunnel */
+static gm_request_framing_t choose_framing(const gm_stream_t *body, const gm_downstream_t *downstream,
+                                           bool is_head)
 {
     gm_request_framing_t framing = {.content_length = GM_HEAD_NO_LENGTH};
 
@@ -510,7 +525,7 @@ static gm_request_framing_t choose_framing(const gm_stream_t *body, const gm_dow
         if (downstream->has_empty_body)
             framing.content_length = 0;
         /* HTTP/2 is not tunnelled: its requests would go past the routes */
-        if (downstream->upgrade.base != NULL &&
+        if (downstream->upgrade.base != NULL && !is_head &&
             !gm_fields_connection_names(downstream->upgrade.base, downstream->upgrade.length, "h2c", 3))
             framing.upgrade = downstream->upgrade;
     } else if (body->length != GM_HEAD_NO_LENGTH) {
@@ -526,7 +541,7 @@ static gm_request_framing_t choose_framing(const gm_stream_t *body, const gm_dow
 /* As much of the body as there has to be is here. */
 static void begin(gm_forward_t *self)
 {
-    gm_request_framing_t framing = choose_framing(self->body, self->downstream);
+    gm_request_framing_t framing = choose_framing(self->body, self->downstream, is_head_request(self));
 
     self->is_chunked = framing.is_chunked;
     self->asks_for_upgrade = framing.upgrade.base != NULL;

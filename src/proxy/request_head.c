@@ -139,10 +139,13 @@ h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstre
     at = GM_WRITE_LITERAL(at, "\r\n");
     at = put_framing(at, framing);
     if (framing->upgrade.base != NULL) {
-        at = GM_WRITE_LITERAL(at, "connection: upgrade\r\nupgrade: ");
+        at = downstream->accepts_trailers
+                 ? GM_WRITE_LITERAL(at, "connection: upgrade, te\r\nte: trailers\r\nupgrade: ")
+                 : GM_WRITE_LITERAL(at, "connection: upgrade\r\nupgrade: ");
         at = gm_write(at, framing->upgrade.base, framing->upgrade.length);
         at = GM_WRITE_LITERAL(at, "\r\n");
-    }
+    } else if (downstream->accepts_trailers) /* for one connection only, as RFC 9110, 10.1.4, has it */
+        at = GM_WRITE_LITERAL(at, "connection: te\r\nte: trailers\r\n");
     at = put_fields(at, req, is_trusted, &forwarded);
     at = put_forwarded_for(at, req, downstream->peer, is_trusted);
     if (forwarded.has_forwarded)

@@ -25,6 +25,7 @@
     X(CLIENT_STALLED,          499, "client_stalled",          "connection_write_timeout",  true,  LOCAL, "the client took no bytes of its answer", "a longer proxy.timeout.write_timeout, if the client is only slow") \
     X(INTERNAL,                500, "internal",                "proxy_internal_error",      false, LOCAL, "the proxy made a mistake", "the proxy's log") \
     X(NOT_IMPLEMENTED,         501, "not_implemented",         "http_request_denied",       false, ALL,   "the proxy does not serve this method", "another method") \
+    X(VERSION_NOT_SUPPORTED,   505, "version_not_supported",   "http_request_error",        false, ALL,   "the proxy does not speak this version of HTTP", "HTTP/1.1") \
     X(CONNECT_REFUSED,         502, "connect_refused",         "connection_refused",        true,  LOCAL, "the backend refused the connection", "curl {url}") \
     X(CONNECT_FAILED,          502, "connect_failed",          "destination_ip_unroutable", true,  LOCAL, "the backend cannot be reached", "curl {url}") \
     X(CONNECTION_RESET,        502, "connection_reset",        "connection_terminated",     true,  LOCAL, "the backend reset the connection", "curl -v {url}") \

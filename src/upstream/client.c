@@ -79,9 +79,12 @@ static void break_off(gm_client_t *self)
 static void on_late(gm_watch_t *watch)
 {
     gm_client_t *self = H2O_STRUCT_FROM_MEMBER(gm_client_t, watch, watch);
+    uint64_t silence_ms = gm_transport_silence_ms(self->sock, &self->acked);
 
-    if (gm_client_is_writing(self) && gm_transport_is_taken(self->sock, &self->acked)) {
+    /* megabytes of the request may lie in the kernel: as long as the endpoint takes them, it is not silent */
+    if (silence_ms < self->response_ms) {
         gm_watch_start(self->watches, watch, self->response_ms, on_late);
+        watch->since_ms -= silence_ms;
         return;
     }
     if (self->state == GM_CLIENT_BODY) {

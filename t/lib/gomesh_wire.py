@@ -256,7 +256,7 @@ class Client(Wire):
             sock.close()
             raise
         if tls:
-            sock = tls.wrap_socket(sock, server_hostname=server_name)
+            sock = tls.wrap_socket(sock, server_hostname=server_name, suppress_ragged_eofs=False)
         super().__init__(sock, seconds)
         closing(self.close)
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """What is forwarded of a request and of its answer: header fields, paths, targets."""
 import os
+import re
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
@@ -62,6 +63,11 @@ def request_headers():
             ("X-Forwarded-Proto", "https"),
             ("X-Forwarded-Host", "forged.example"),
             ("X-Forwarded-By", "forged"),
+            ("X-Forwarded-Port", "443"),
+            ("X-Forwarded-Anything-Else", "forged"),
+            ("X-Real-IP", "10.1.2.3"),
+            ("X_Real_IP", "10.1.2.3"),
+            ("X_Forwarded-Prefix", "/forged"),
             ("Forwarded", "for=10.1.2.3;host=forged.example"),
         ],
     )
@@ -70,6 +76,9 @@ def request_headers():
     is_(seen.all("x-forwarded-proto"), ["http"], "a forged X-Forwarded-Proto is replaced")
     is_(seen.all("x-forwarded-host"), ["gomesh.test"], "a forged X-Forwarded-Host is replaced")
     is_(seen.all("x-forwarded-by"), ["GoMesh-Proxy"], "a forged X-Forwarded-By is replaced")
+    if ENGINE == "gomesh":
+        names = [name for name, _value in seen.headers if re.match("(?i)x.real|x.forwarded", name)]
+        is_(sorted(names), ["x-forwarded-by", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"], "and nothing of the kind passes")
     wanted = [] if ENGINE == "h2o" else [element("127.0.0.1")]
     is_(seen.all("forwarded"), wanted, "a forged Forwarded is, too")
     is_(arrived(proxy.port, origin, []).all("forwarded"), [], "where there is none, none is made")
@@ -93,6 +102,8 @@ SPOKEN_FOR = [
     ("X-Forwarded-Host", "shop.example"),
     ("Forwarded", "for=10.1.2.3;proto=https"),
     ("X-Forwarded-By", "another"),
+    ("X-Forwarded-Port", "443"),
+    ("X-Real-IP", "10.1.2.3"),
 ]
 
 
@@ -118,6 +129,7 @@ def trusted_proxies():
         ("127.1.2.3", "127.0.0.1"),
     ) + ((("::1", "::1"),) if has_ipv6() else ()):
         seen = arrived(proxy.port, origin, SPOKEN_FOR, address, source=source)
+        is_((seen.get("x-forwarded-port"), seen.get("x-real-ip")), ("443", "10.1.2.3"), "and what else it says")
         said = ["for=10.1.2.3;proto=https, " + element(source)]
         wanted = [[trusted[0][0] % source], *trusted[1:], said]
         check_forwarded(seen, "trusted " + source, wanted)

@@ -1,5 +1,4 @@
-/* http1_connection: what the reading (http1.c), the writing (http1_answer.c) and the leaving (http1_leave.c)
- * of a connection share */
+/* http1_connection: what http1.c (reading), http1_answer.c (writing) and http1_leave.c share */
 #ifndef GM_FRONT_HTTP1_CONNECTION_H
 #define GM_FRONT_HTTP1_CONNECTION_H
 

@@ -32,12 +32,11 @@ static const unsigned hop_by_hop_lengths = 0 HOP_BY_HOP(LENGTH_BIT); /* tells mo
 
 /* fields that the proxy itself sets or decides by */
 static const name_t guarded[] = {
-    NAME("content-length"),          NAME("transfer-encoding"),
-    NAME("x-forwarded-for"),         NAME("x-forwarded-proto"),
-    NAME("x-forwarded-host"),        NAME("x-forwarded-by"),
-    NAME("x-forwarded-client-cert"), NAME("keep-alive"),
-    NAME("proxy-connection"),        NAME("x-trace-id"),
+    NAME("content-length"),   NAME("transfer-encoding"), NAME("keep-alive"),
+    NAME("proxy-connection"), NAME("x-trace-id"),        NAME("x-real-ip"),
 };
+
+static const name_t forwarded = NAME("x-forwarded-"); /* whatever follows: who a client is */
 
 /* what must be known before the body: framing, routing, who may do what, caching, how to read the body */
 static const name_t not_trailers[] = {
@@ -117,8 +116,6 @@ static bool is_twin(const char *name, const name_t *of)
 
 bool gm_fields_may_be_trailer(const char *name, size_t length)
 {
-    static const name_t forwarded = NAME("x-forwarded-"); /* whatever follows: who a client is */
-
     if (gm_fields_is_hop_by_hop(name, length) || gm_fields_is_underscore_twin(name, length) ||
         (length >= forwarded.length && is_twin(name, &forwarded)))
         return false;
@@ -132,6 +129,8 @@ bool gm_fields_is_underscore_twin(const char *name, size_t length)
 {
     if (memchr(name, '_', length) == NULL)
         return false;
+    if (length > forwarded.length && is_twin(name, &forwarded))
+        return true;
     for (size_t i = 0; i != GM_COUNT_OF(guarded); ++i)
         if (length == guarded[i].length && is_twin(name, &guarded[i]))
             return true;

@@ -8,6 +8,7 @@
 #include "proxy/admission.h"
 #include "proxy/forward.h"
 #include "proxy/forward_h2o.h"
+#include "proxy/max_forwards.h"
 #include "proxy/reply.h"
 #include "proxy/request_fields.h"
 #include "telemetry/log.h"
@@ -103,7 +104,8 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
         return 0;
     }
     request->cluster = proxy->clusters[request->route->cluster];
-    forward(request);
+    if (!gm_max_forwards_is_over(request))
+        forward(request);
     return 0;
 }
 

@@ -14,8 +14,10 @@ static char *put_iovec(char *at, h2o_iovec_t text)
 typedef enum said {
     SAID_BY_CLIENT, /* an ordinary field */
     SAID_FOR,
-    SAID_FORWARDED,    /* RFC 7239 */
-    SAID_ABOUT_CLIENT, /* X-Forwarded-Proto, -Host: kept from trusted proxies */
+    SAID_FORWARDED, /* RFC 7239 */
+    SAID_PROTO, /* these two, as the next, are kept from trusted proxies; otherwise they are ours to say */
+    SAID_HOST,
+    SAID_ABOUT_CLIENT, /* X-Real-IP, and what else X-Forwarded- may begin */
     SAID_BY_US         /* never kept */
 } said_t;
 
@@ -23,17 +25,20 @@ static said_t who_says(const h2o_iovec_t *name)
 {
     if (name->len == 9 && memcmp(name->base, "forwarded", 9) == 0)
         return SAID_FORWARDED;
-    if (name->len < 14 || name->base[0] != 'x' || memcmp(name->base, "x-forwarded-", 12) != 0)
+    if (name->base[0] != 'x')
         return SAID_BY_CLIENT;
+    if (name->len < 13 || memcmp(name->base, "x-forwarded-", 12) != 0)
+        return h2o_memis(name->base, name->len, H2O_STRLIT("x-real-ip")) ? SAID_ABOUT_CLIENT : SAID_BY_CLIENT;
     if (name->len == 15 && memcmp(name->base + 12, "for", 3) == 0)
         return SAID_FOR;
-    if ((name->len == 17 && memcmp(name->base + 12, "proto", 5) == 0) ||
-        (name->len == 16 && memcmp(name->base + 12, "host", 4) == 0))
-        return SAID_ABOUT_CLIENT;
+    if (name->len == 17 && memcmp(name->base + 12, "proto", 5) == 0)
+        return SAID_PROTO;
+    if (name->len == 16 && memcmp(name->base + 12, "host", 4) == 0)
+        return SAID_HOST;
     if ((name->len == 14 && memcmp(name->base + 12, "by", 2) == 0) ||
         (name->len == 23 && memcmp(name->base + 12, "client-cert", 11) == 0))
         return SAID_BY_US;
-    return SAID_BY_CLIENT;
+    return SAID_ABOUT_CLIENT;
 }
 
 typedef struct forwarded {
@@ -42,7 +47,8 @@ typedef struct forwarded {
 
 static bool is_kept(said_t said, bool is_trusted)
 {
-    return said == SAID_BY_CLIENT || (said == SAID_ABOUT_CLIENT && is_trusted);
+    return said == SAID_BY_CLIENT ||
+           (is_trusted && (said == SAID_PROTO || said == SAID_HOST || said == SAID_ABOUT_CLIENT));
 }
 
 static char *put_fields(char *at, const h2o_req_t *req, bool is_trusted, forwarded_t *forwarded)
@@ -53,10 +59,8 @@ static char *put_fields(char *at, const h2o_req_t *req, bool is_trusted, forward
         forwarded->has_forwarded = forwarded->has_forwarded || said == SAID_FORWARDED;
         if (!is_kept(said, is_trusted))
             continue;
-        if (said == SAID_ABOUT_CLIENT) {
-            forwarded->has_proto = forwarded->has_proto || header->name->len == 17;
-            forwarded->has_host = forwarded->has_host || header->name->len == 16;
-        }
+        forwarded->has_proto = forwarded->has_proto || said == SAID_PROTO;
+        forwarded->has_host = forwarded->has_host || said == SAID_HOST;
         at = put_iovec(at, *header->name);
         at = GM_WRITE_LITERAL(at, ": ");
         at = put_iovec(at, header->value);

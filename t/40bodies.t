@@ -132,6 +132,43 @@ def bodies():
     is_((proxy.stop(), chunk_proxy.stop()), (0, 0), "exit codes 0")
 
 
+def resident_kib(pid):
+    with open("/proc/%d/status" % pid) as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
+
+def endless():
+    """An upload of a gigabyte goes through as it comes."""
+    if SLOW != 1:
+        raise Skip("a sanitizer's memory tells nothing")
+    block = b"x" * MIB
+
+    def handler(wire):
+        while True:
+            request = wire.read_request_head()
+            if request is None:
+                return
+            left = int(request.get("content-length"))
+            while left:
+                left -= len(wire.sock.recv(min(left, MIB))) if not wire.buffer else len(wire.read_exactly(len(wire.buffer)))
+            wire.send(http_message("HTTP/1.1 200 OK", [], b"all of it"))
+
+    proxy = Proxy(Origin(handler).port, workers=1)
+    client = Client(proxy.port, seconds=120)
+    client.request("POST", body=block * 4)
+    before = resident_kib(proxy.pid)
+    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (1024 * MIB))
+    most = before
+    for number in range(1024):
+        client.send(block)
+        if number % 64 == 0:
+            most = max(most, resident_kib(proxy.pid))
+    is_(client.read_response().text, "all of it", "1 GiB arrives")
+    ok(most - before < 1024, "and memory does not grow: %d KiB" % (most - before))
+
+
 subtest("through the test backend", through_backend)
 subtest("bodies from 0 B to 64 MiB", bodies)
+if ENGINE == "gomesh":
+    subtest("a body of 1 GiB", endless)
 done()

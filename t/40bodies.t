@@ -132,11 +132,6 @@ def bodies():
     is_((proxy.stop(), chunk_proxy.stop()), (0, 0), "exit codes 0")
 
 
-def resident_kib(pid):
-    with open("/proc/%d/status" % pid) as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
-
-
 def endless():
     """An upload of a gigabyte goes through as it comes."""
     if SLOW != 1:
@@ -156,13 +151,13 @@ def endless():
     proxy = Proxy(Origin(handler).port, workers=1)
     client = Client(proxy.port, seconds=120)
     client.request("POST", body=block * 4)
-    before = resident_kib(proxy.pid)
+    before = proxy.resident_kib()
     client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (1024 * MIB))
     most = before
     for number in range(1024):
         client.send(block)
         if number % 64 == 0:
-            most = max(most, resident_kib(proxy.pid))
+            most = max(most, proxy.resident_kib())
     is_(client.read_response().text, "all of it", "1 GiB arrives")
     ok(most - before < 1024, "and memory does not grow: %d KiB" % (most - before))
 

@@ -83,20 +83,15 @@ def trailers():
     is_(client.read_response().text, repr(("chunked", [("x-sum", "5")])), "trailers need chunks, and get them")
 
 
-def resident_kib(pid):
-    with open("/proc/%d/status" % pid) as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
-
-
 def memory():
     """A body on disk is not in memory, too."""
     proxy = buffering(Origin(answering(digest)).port, workers=1)
     client = Client(proxy.port, seconds=120)
     client.request("POST", body=some_bytes(MIB))
-    before = resident_kib(proxy.pid)
+    before = proxy.resident_kib()
     body = some_bytes(64 * MIB)
     ok(client.request("POST", body=body).text.endswith(sha256(body)), "64 MiB arrive")
-    grown = resident_kib(proxy.pid) - before
+    grown = proxy.resident_kib() - before
     ok(grown < 8192 * SLOW, "and memory stays: %d KiB more" % grown)
 
 

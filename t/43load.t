@@ -382,25 +382,20 @@ def ten_thousand():
         raise Skip("not enough descriptors: %s" % problem) from None
     proxy = Proxy(Origin(answering(fine)).port, workers=2, limits={"max_connections": 10100})
     once(proxy.port)
-    before = resident_kib(proxy.pid)
+    before = proxy.resident_kib()
     clients = []
     for number in range(10000):
         client = Client(proxy.port)
         clients.append(client)
         if client.request(target="/%d" % number).status != 200:
             raise AssertionError("client %d is not served" % number)
-    each = (resident_kib(proxy.pid) - before) * 1024 // 10000
+    each = (proxy.resident_kib() - before) * 1024 // 10000
     ok(each <= 1400 or SLOW != 1, "10,000 idle connections hold %d bytes each" % each)
     is_({client.request().status for client in clients[::100]}, {200}, "all are served again")
     for client in clients:
         client.close()
     is_(once(proxy.port).status, 200, "and everybody after them")
     is_(proxy.stop(), 0, "exit code 0")
-
-
-def resident_kib(pid):
-    with open("/proc/%d/status" % pid) as file:
-        return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
 
 
 subtest("1,000 concurrent keep-alive clients", thousand_clients)

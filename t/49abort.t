@@ -464,11 +464,6 @@ def slow_but_steady():
     is_(down.read_response().sha256, sha256(data), "a download that is taken slowly too")
 
 
-def resident(proxy):
-    with open("/proc/%d/status" % proxy.pid) as file:
-        return next(int(line.split()[1]) * KIB for line in file if line.startswith("VmRSS:"))
-
-
 def memory():
     """What 50 stalled transfers of 10 MiB hold in memory, each way."""
     if SLOW != 1:
@@ -502,7 +497,7 @@ def memory():
     warm = [Client(proxy.port) for _ in range(50)]
     for client in warm:
         client.close()
-    before = resident(proxy)
+    before = proxy.resident_kib() * KIB
     clients = [Client(proxy.port, receive_buffer=4096) for _ in range(50)]
     for client in clients:
         client.send_request(target="/down")
@@ -511,14 +506,14 @@ def memory():
     while still != taken[0]:
         still = taken[0]
         select.select([], [], [], 0.1)
-    held = (resident(proxy) - before) // 50
+    held = (proxy.resident_kib() * KIB - before) // 50
     ok(still < 50 * 8 * MIB, "50 downloads have stalled (%d KiB passed)" % (still // KIB))
     ok(held <= LIMIT, "each of them holds 256 KiB at most (%d KiB)" % (held // KIB))
     for client in clients:
         client.reset()
     settled(proxy, before_fds)
 
-    before = resident(proxy)
+    before = proxy.resident_kib() * KIB
     clients = [Client(proxy.port) for _ in range(50)]
     for client in clients:
         client.send(b"POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (10 * MIB))
@@ -534,7 +529,7 @@ def memory():
             except BlockingIOError:
                 pass
         select.select([], [], [], 0.01)
-    held = (resident(proxy) - before) // 50
+    held = (proxy.resident_kib() * KIB - before) // 50
     ok(sent < 50 * 10 * MIB, "50 uploads have stalled (%d KiB sent)" % (sent // KIB))
     ok(held <= LIMIT, "each of them holds 256 KiB at most (%d KiB)" % (held // KIB))
     over.set()

@@ -155,13 +155,9 @@ def memory():
         wire.sock.settimeout(1)
         wire.send(b"x" * (8 * MIB))
 
-    def resident(proxy):
-        with open("/proc/%d/status" % proxy.pid) as file:
-            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
-
     for direction, tls_client in (("/down", False), ("/up", True)):
         proxy, origin = proxy_for(handler, not tls_client)
-        before, clients = resident(proxy), []
+        before, clients = proxy.resident_kib(), []
         for _ in range(20):
             client = connect(proxy, tls_client)
             if direction == "/down":
@@ -177,7 +173,7 @@ def memory():
         origin.wait(lambda self: self.connections == 20, "all of them")
         if direction == "/down":
             origin.wait(lambda self: not self.open, "all to stall", 20)  # nothing more could be sent for a second
-        each = (resident(proxy) - before) // 20
+        each = (proxy.resident_kib() - before) // 20
         ok(each <= 256, "%s over TLS: %d KiB each" % (direction[1:], each))
         del clients
 

@@ -96,6 +96,11 @@ class Process:
     def alive(self):
         return self.popen.poll() is None
 
+    def resident_kib(self):
+        """How much memory it has, as the system counts it; with a sanitizer that tells nothing."""
+        with open("/proc/%d/status" % self.pid) as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmRSS:"))
+
     def send(self, number):
         """Sends a signal to this process, by its id."""
         if self.alive():

@@ -402,7 +402,7 @@ def stalled_peers():
     origin = Origin(handler)
     over = threading.Event()
     closing(over.set)
-    timeout = {"read_timeout": duration(300), "write_timeout": duration(300)}
+    timeout = {"read_timeout": duration(1000), "write_timeout": duration(300)}
     proxy = Proxy(origin.port, timeout=timeout)
     before = warmed_up(proxy, origin)
 

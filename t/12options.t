@@ -11,6 +11,7 @@ import re
 import select
 import ssl
 import sys
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 from gomesh_tap import levels  # noqa: E402
@@ -89,12 +90,21 @@ def read_timeout():
     client = Client(proxy.port)
     client.send("GET / HTTP/1.1\r\nHo")
     is_(client.read_response().status, 408, "half a head: 408")
+    proxy = Proxy(Origin(silent).port, timeout={"read_timeout": duration(300)})
+    is_(once(proxy.port).status, 504, "a silent backend: 504")
 
 
 @acts("proxy.timeout.write_timeout")
 def write_timeout():
-    proxy = Proxy(Origin(silent).port, timeout={"write_timeout": duration(300)})
-    is_(once(proxy.port).status, 504, "a silent backend: 504")
+    def deaf(wire):
+        wire.read_request_head()
+        while not wire.origin.stopped:
+            time.sleep(0.05)
+
+    proxy = Proxy(Origin(deaf).port, timeout={"write_timeout": duration(300)})
+    response = once(proxy.port, "POST", body=b"x" * (16 << 20), seconds=60)
+    is_(response.status, 504, "a backend that takes nothing: 504")
+    like(response.text, "took nothing for write_timeout", "for that reason")
 
 
 @acts("proxy.timeout.idle_timeout")
@@ -138,8 +148,8 @@ def tunnel_idle_timeout():
 @acts("proxy.timeout.shutdown_timeout")
 def shutdown_timeout():
     origin = Origin(silent)
-    # the default, 10s, would let the request end with write_timeout
-    proxy = Proxy(origin.port, timeout={"shutdown_timeout": duration(300), "write_timeout": "4s"})
+    # the default, 10s, would let the request end with read_timeout
+    proxy = Proxy(origin.port, timeout={"shutdown_timeout": duration(300), "read_timeout": "4s"})
     Client(proxy.port).send_request()
     origin.wait_requests(1)
     is_(proxy.stop(), 0, "exit code 0")

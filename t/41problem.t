@@ -536,14 +536,14 @@ def connect_timeout(settings):
         504,
         "http_response_timeout",
         "the backend did not answer in time",
-        "silent for write_timeout" if OURS else "I/O timeout",
-        "curl http://{backend}/health, or a longer proxy.timeout.write_timeout",
+        "silent for read_timeout" if OURS else "I/O timeout",
+        "curl http://{backend}/health, or a longer proxy.timeout.read_timeout",
         retryable=True,
     ),
 )
 def response_timeout(settings):
     port = breaking(then=lambda wire: wire.ends())
-    return scene(port, settings, timeout={"write_timeout": duration(300)})
+    return scene(port, settings, timeout={"read_timeout": duration(300)})
 
 
 @provoked(
@@ -644,9 +644,9 @@ def response_timeout_late():
     cut_off(
         b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
         "response_timeout",
-        "silent for write_timeout",
+        "silent for read_timeout",
         lambda wire: wire.ends(),
-        timeout={"write_timeout": duration(300)},
+        timeout={"read_timeout": duration(300)},
     )
 
 

@@ -41,11 +41,11 @@ def silent(wire):
 
 def silent_origin():
     origin = Origin(silent)
-    proxy = Proxy(origin.port, timeout={"write_timeout": duration(300)})
+    proxy = Proxy(origin.port, timeout={"read_timeout": duration(300)})
     start = now()
     check_failure(once(proxy.port, target="/x"), 504, "response_timeout", proxy, where(origin.port))
     elapsed = elapsed_since(start)
-    ok(elapsed >= 280, "not before write_timeout (%d ms)" % elapsed)
+    ok(elapsed >= 280, "not before read_timeout (%d ms)" % elapsed)
     origin.wait(lambda self: not self.open, "the end of the silent connection")
     ok(True, "the proxy hangs up on the backend")
     try:
@@ -156,7 +156,7 @@ def slow_but_steady():
     )
     backend = Backend()
     stream_proxy = Proxy(
-        backend.port, timeout={"write_timeout": duration(1000), "idle_timeout": duration(1000)}
+        backend.port, timeout={"read_timeout": duration(1000), "idle_timeout": duration(1000)}
     )
 
     def upload(coding):
@@ -213,13 +213,13 @@ def early_head():
                 return
         wire.send("done")
 
-    proxy = Proxy(Origin(handler).port, timeout={"write_timeout": duration(300)})
+    proxy = Proxy(Origin(handler).port, timeout={"read_timeout": duration(300)})
     client = Client(proxy.port)
     pieces = [b"x" * 10] * 12 + [b"the end"]
     client.send("POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % sum(map(len, pieces)))
     for piece in trickle(pieces, 80):
         client.send(piece)
-    is_(client.read_response().body, b"done", "an upload that takes longer than write_timeout")
+    is_(client.read_response().body, b"done", "an upload that takes longer than read_timeout")
 
 
 def slow_reader():
@@ -254,9 +254,9 @@ def slow_reader():
     lives_on(proxy)
 
 
-subtest("write_timeout: a silent origin", silent_origin)
+subtest("read_timeout: a silent origin", silent_origin)
 if ENGINE != "h2o":
-    subtest("write_timeout: an early head", early_head)
+    subtest("read_timeout: an early head", early_head)
 subtest("connect_timeout", connecting_takes_too_long)
 subtest("request_timeout", total_timeout)
 subtest("read_timeout: a client too slow", client_too_slow)

@@ -355,13 +355,13 @@ def drip():
 
 def steady():
     """Faster than the rate, for longer than every timeout: nobody is in the way."""
-    limit, patience = {"min_body_rate": "1KiB"}, {"read_timeout": duration(200)}
+    limit, patience = {"min_body_rate": "1KiB"}, {"read_timeout": duration(1000)}
     proxy = Proxy(Origin(answering(fine)).port, engine="gomesh", limits=limit, timeout=patience)
     client = Client(proxy.port)
     client.send("POST /steady HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n")
     for _ in range(100):
         client.send(b"s" * 1000)
-        time.sleep(0.01 * SLOW)
+        time.sleep(0.015 * SLOW)
     is_(client.read_response().text, "fine /steady", "a steady upload is answered")
     is_(once(proxy.port, method="POST", body=b"x").status, 200, "a body of one byte, too")
 

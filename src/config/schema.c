@@ -50,9 +50,9 @@ static const gm_section_t backend_section = {"proxy.backend", backend_fields, si
 
 static const gm_field_t timeout_fields[] = {
     {"read_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, read_timeout_ms), "30s", 1, DAY_MS, NULL, NULL, 0,
-     "read", "a client that sends nothing for this long in the middle of a request gets 408"},
+     "read", "a client that sends nothing for this long within a request gets 408; a backend that is silent for this long, 504"},
     {"write_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, write_timeout_ms), "30s", 1, DAY_MS, NULL, NULL, 0,
-     "write", "a backend that is silent for this long gives 504; a client that takes nothing for this long is cut"},
+     "write", "a client that takes nothing for this long is cut; a backend that takes nothing of a request gives 504"},
     {"idle_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, idle_timeout_ms), "120s", 1, DAY_MS, NULL, NULL, 0,
      "idle", "a connection without a request is closed after this time"},
     {"connect_timeout", GM_FIELD_DURATION, AT(gm_timeout_conf_t, connect_timeout_ms), "5s", 1, DAY_MS, NULL, NULL, 0,

@@ -285,7 +285,7 @@ static void send_answer(gm_forward_t *self)
             bool was_silent = self->client->was_silent;
             if (self->down->size == 0) {
                 fail(self, was_silent ? GM_FAILURE_RESPONSE_TIMEOUT : GM_FAILURE_RESPONSE_TRUNCATED,
-                     was_silent ? "silent for write_timeout" : "the backend broke off within its answer");
+                     was_silent ? "silent for read_timeout" : "the backend broke off within its answer");
                 return;
             }
         }
@@ -465,9 +465,11 @@ static const gm_client_events_t events = {.on_interim = on_interim,
 
 static void begin_exchange(gm_forward_t *self, gm_client_t *client)
 {
+    const gm_timeout_conf_t *timeouts = timeouts_of(self->request);
+
     self->client = client;
-    gm_client_begin(client, &events, self, is_head_request(self),
-                    timeouts_of(self->request)->write_timeout_ms);
+    gm_client_begin(client, &events, self, is_head_request(self), timeouts->read_timeout_ms,
+                    timeouts->write_timeout_ms);
     if (self->body != NULL && !self->has_taken_body)
         self->body->start(self->body);
     write_request(self);

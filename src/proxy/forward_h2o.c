@@ -73,7 +73,7 @@ h2o_handler_t *gm_forward_h2o_register(h2o_pathconf_t *pathconf, const gm_snapsh
 {
     h2o_url_t url;
     h2o_proxy_config_vars_t vars = {
-        .io_timeout = timeout->write_timeout_ms,
+        .io_timeout = timeout->read_timeout_ms,
         .preserve_host = 1,
         .keepalive_timeout =
             0, /* no pool of the library's: it would be shared by all workers, under a lock */

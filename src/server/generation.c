@@ -95,7 +95,7 @@ gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err)
     /* the library's limit is off by one for chunks; proxy/handler looks at what it let through */
     self->globalconf.max_request_entity_size = gm_proxy_max_body(&conf->limits) + 1;
     self->globalconf.handshake_timeout = conf->timeout.read_timeout_ms;
-    self->globalconf.proxy.io_timeout = conf->timeout.write_timeout_ms;
+    self->globalconf.proxy.io_timeout = conf->timeout.read_timeout_ms;
     if ((self->proxy = gm_proxy_create(snapshot, err)) == NULL) {
         gm_generation_destroy(self);
         return NULL;

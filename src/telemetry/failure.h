@@ -39,7 +39,7 @@
     X(NO_ENDPOINT,             503, "no_endpoint",             "destination_unavailable",   true,  LOCAL, "the backend's name has no address", "getent ahosts {host}") \
     X(DRAINING,                503, "draining",                "proxy_internal_response",   true,  LOCAL, "the proxy is shutting down", "again in a second, or a longer proxy.timeout.shutdown_timeout") \
     X(CONNECT_TIMEOUT,         504, "connect_timeout",         "connection_timeout",        true,  LOCAL, "the backend did not accept the connection in time", "curl {url}, or a longer proxy.timeout.connect_timeout") \
-    X(RESPONSE_TIMEOUT,        504, "response_timeout",        "http_response_timeout",     true,  LOCAL, "the backend did not answer in time", "curl {url}, or a longer proxy.timeout.write_timeout") \
+    X(RESPONSE_TIMEOUT,        504, "response_timeout",        "http_response_timeout",     true,  LOCAL, "the backend did not answer in time", "curl {url}, or a longer proxy.timeout.read_timeout") \
     X(REQUEST_TOTAL_TIMEOUT,   504, "request_total_timeout",   "http_response_timeout",     true,  LOCAL, "the answer took longer than this proxy allows", "curl {url}, or a longer proxy.timeout.request_timeout") \
     X(TUNNEL_IDLE_TIMEOUT,     504, "tunnel_idle_timeout",     "connection_read_timeout",   true,  LOCAL, "neither side of the tunnel said a word", "a longer proxy.timeout.tunnel_idle_timeout")
 /* clang-format on */

@@ -87,8 +87,8 @@ static void on_late(gm_watch_t *watch)
     uint64_t silence_ms = gm_transport_silence_ms(self->sock, &self->acked);
 
     /* megabytes of the request may lie in the kernel: as long as the endpoint takes them, it is not silent */
-    if (silence_ms < self->response_ms) {
-        gm_watch_start(self->watches, watch, self->response_ms, on_late);
+    if (silence_ms < watch->limit_ms) {
+        gm_watch_start(self->watches, watch, watch->limit_ms, on_late);
         watch->since_ms -= silence_ms;
         return;
     }
@@ -96,13 +96,14 @@ static void on_late(gm_watch_t *watch)
         self->was_silent = true;
         break_off(self);
     } else {
-        fail(self, GM_FAILURE_RESPONSE_TIMEOUT, "silent for write_timeout");
+        fail(self, GM_FAILURE_RESPONSE_TIMEOUT,
+             gm_client_is_writing(self) ? "it took nothing for write_timeout" : "silent for read_timeout");
     }
 }
 
 static void watch_answer(gm_client_t *self)
 {
-    gm_watch_start(self->watches, &self->watch, self->response_ms, on_late);
+    gm_watch_start(self->watches, &self->watch, self->read_ms, on_late);
 }
 
 /* ---- the answer */
@@ -114,7 +115,7 @@ static void choose_framing(gm_client_t *self, const gm_head_t *head)
     if (head->status == 101) {
         gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
         self->keeps_alive = false;
-        self->response_ms = 0; /* both sides may be quiet now */
+        self->read_ms = 0; /* both sides may be quiet now */
     } else if (self->is_head_request || head->status == 204 || head->status == 304) {
         gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
     } else if (head->is_chunked) {
@@ -287,14 +288,15 @@ static void on_read(h2o_socket_t *sock, const char *err)
 /* ---- the owner's side */
 
 void gm_client_begin(gm_client_t *self, const gm_client_events_t *events, void *data, bool is_head,
-                     uint64_t response_ms)
+                     uint64_t read_ms, uint64_t write_ms)
 {
     gm_watch_stop(&self->watch);
     self->state = GM_CLIENT_HEAD;
     self->events = events;
     self->data = data;
     self->is_head_request = is_head;
-    self->response_ms = response_ms;
+    self->read_ms = read_ms;
+    self->write_ms = write_ms;
     self->has_sent_all = self->has_write_failed = self->has_broken_off = self->was_silent = false;
     self->may_have_more = false;
     self->seen = 0;
@@ -329,7 +331,7 @@ void gm_client_write(gm_client_t *self, h2o_iovec_t *bufs, size_t count, bool la
 {
     self->has_sent_all = last;
     if (self->state == GM_CLIENT_HEAD)
-        watch_answer(self);
+        gm_watch_start(self->watches, &self->watch, self->write_ms, on_late);
     gm_transport_write(self->sock, bufs, count, on_written);
 }
 

@@ -59,7 +59,7 @@ struct gm_client {
     const gm_client_events_t *events;
     void *data;
     void (*on_gone)(void *data, gm_client_t *self); /* while idle */
-    uint64_t response_ms, acked, written_before;
+    uint64_t read_ms, write_ms, acked, written_before;
     unsigned exchanges, interim_count, keep_alive_s;
     bool is_head_request, keeps_alive, is_reading, has_sent_all, has_write_failed, has_broken_off, was_silent,
         may_have_more;
@@ -75,11 +75,12 @@ void gm_client_abort(gm_client_t *self);
 
 /**
  * Begins an exchange.
- * @param is_head      the request is HEAD: its answer has no body
- * @param response_ms  how long the endpoint may be silent, or take nothing
+ * @param is_head   the request is HEAD: its answer has no body
+ * @param read_ms   how long the endpoint may be silent
+ * @param write_ms  how long it may take nothing
  */
 void gm_client_begin(gm_client_t *self, const gm_client_events_t *events, void *data, bool is_head,
-                     uint64_t response_ms);
+                     uint64_t read_ms, uint64_t write_ms);
 
 /**
  * Sends a piece of the request, one at a time. The bytes stay valid until on_written.

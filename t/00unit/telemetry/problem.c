@@ -110,7 +110,7 @@ static void test_next_step(void)
     ok(suggests(GM_FAILURE_DNS_FAILED, "[::1]:3000", "getent hosts ::1"));
     ok(suggests(GM_FAILURE_TLS_HANDSHAKE_FAILED, "a:443", "openssl s_client -connect a:443"));
     ok(suggests(GM_FAILURE_RESPONSE_TIMEOUT, "a:1",
-                "curl http://a:1/health, or a longer proxy.timeout.write_timeout"));
+                "curl http://a:1/health, or a longer proxy.timeout.read_timeout"));
     ok(suggests(GM_FAILURE_RESPONSE_TIMEOUT, NULL, NULL));
     ok(writes(gm_problem_write_text,
               &(gm_problem_t){.failure = GM_FAILURE_CONNECTION_RESET,

@@ -3,6 +3,7 @@
 import os
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 
@@ -198,6 +199,29 @@ def records():
         go_on.release()
 
 
+def key_update():
+    """A client changes its keys and wants ours changed: the answer has to be written while we read."""
+    proxy, _origin = proxy_for(lambda wire: [wire.send(http_message("HTTP/1.1 200 OK", [], b"fine")) for _ in iter(wire.read_request, None)], False)
+    client = Process(
+        [want_tool("openssl"), "s_client", "-connect", "127.0.0.1:%d" % proxy.tls_port, "-tls1_3"],
+        name="s_client",
+        stdin=subprocess.PIPE,
+    )
+    client.wait_line("read R BLOCK|Verify return code|New, TLSv1.3")
+    for letter in "Kk":  # with and without the wish that we do the same
+        seen = len(client.err)
+        client.popen.stdin.write(letter.encode() + b"\n")
+        client.popen.stdin.flush()
+        client.wait_line("^KEYUPDATE", stream="err", start=seen)
+        before = client.count("HTTP/1.1 200 OK")
+        client.popen.stdin.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        client.popen.stdin.flush()
+        wait_until(lambda: client.count("HTTP/1.1 200 OK") > before, "an answer")
+        ok(True, "after %s there are answers" % letter)
+    client.popen.stdin.close()
+    client.wait()
+
+
 if ENGINE == "h2o":
     skip_all("the library does TLS by itself")
 ca = issued_certificate("authority")
@@ -209,4 +233,5 @@ for framing in ("length", "chunked", "close"):
     subtest("a cut answer, " + framing, cut, framing)
 subtest("memory", memory)
 subtest("records", records)
+subtest("new keys", key_update)
 done()

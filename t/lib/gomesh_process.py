@@ -33,7 +33,7 @@ class Process:
     it ends when told to, and without a sanitizer's report, is checked wherever it is ended.
     """
 
-    def __init__(self, argv, name=None, env=None, cwd=None, stdout=subprocess.PIPE):
+    def __init__(self, argv, name=None, env=None, cwd=None, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL):
         self.name = name or os.path.basename(argv[0])
         self.out = []
         self.err = []
@@ -41,7 +41,7 @@ class Process:
         self.closed = False
         self.popen = subprocess.Popen(
             argv,
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
             env=clean_environment(env),

@@ -530,7 +530,7 @@ static const gm_downstream_callbacks_t callbacks = {
 /* The library keeps its SSL to itself; but its BIO leads to the socket (lib/common/socket.c, create_ossl). */
 static gm_http1_connection_t *connection_of_ssl(const SSL *ssl)
 {
-    return ((h2o_socket_t *)BIO_get_data(SSL_get_rbio(ssl)))->data;
+    return ((h2o_socket_t *)gm_tls_wire_transport(ssl))->data;
 }
 
 static void on_tls_info(const SSL *ssl, int where, int result)

@@ -83,7 +83,7 @@ static void on_info(const SSL *constant, int where, int result)
         return;
     state = gm_attachment_get(SSL_get_SSL_CTX(ssl));
     if (state->on_start != NULL)
-        state->on_start(BIO_get_data(SSL_get_rbio(ssl)), ssl);
+        state->on_start(gm_tls_wire_transport(ssl), ssl);
     /* names only (RFC 6066, 3), also where the library was given an address */
     SSL_set_tlsext_host_name(ssl, state->is_address ? NULL : state->server_name);
     if ((session = gm_tls_client_context_session(SSL_get_SSL_CTX(ssl))) != NULL)

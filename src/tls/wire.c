@@ -25,6 +25,7 @@ struct gm_tls_wire {
     int fd;     /* borrowed from the library's socket */
     const char *at;
     size_t left;            /* of what was fed */
+    bool has_inner_ended;   /* nothing is left there to be read */
     bool is_direct;         /* what is written now goes past the library */
     bool is_quiet;          /* and may */
     overheard_t *overheard; /* owned, while the handshake lasts: the last record */
@@ -35,9 +36,15 @@ struct gm_tls_wire {
 static int on_read(BIO *bio, char *to, int room)
 {
     gm_tls_wire_t *self = BIO_get_data(bio);
-    int length = self->left < (size_t)room ? (int)self->left : room;
+    int length;
 
     BIO_clear_retry_flags(bio);
+    if (!self->has_inner_ended) { /* what the library read ahead of us comes first */
+        if ((length = BIO_read(self->inner, to, room)) > 0)
+            return length;
+        self->has_inner_ended = true;
+    }
+    length = self->left < (size_t)room ? (int)self->left : room;
     if (length <= 0) {
         BIO_set_retry_read(bio);
         return -1;
@@ -106,10 +113,12 @@ static gm_tls_wire_t *wire_of(const SSL *ssl)
 
 gm_tls_wire_t *gm_tls_wire_attach(SSL *ssl, int fd)
 {
-    gm_tls_wire_t *self = gm_alloc(sizeof(*self));
+    gm_tls_wire_t *self = wire_of(ssl);
     BIO *bio;
 
-    pthread_once(&made, make_method);
+    if (self != NULL)
+        return self;
+    self = gm_alloc(sizeof(*self));
     if ((bio = BIO_new(method)) == NULL)
         abort(); /* out of memory */
     self->ssl = ssl;
@@ -121,6 +130,13 @@ gm_tls_wire_t *gm_tls_wire_attach(SSL *ssl, int fd)
     BIO_set_init(bio, 1);
     SSL_set0_wbio(ssl, bio);
     return self;
+}
+
+void *gm_tls_wire_transport(const SSL *ssl)
+{
+    const gm_tls_wire_t *self = wire_of(ssl);
+
+    return BIO_get_data(self != NULL ? self->inner : SSL_get_rbio(ssl));
 }
 
 void gm_tls_wire_on_info(const SSL *ssl, int where, int result)

@@ -21,6 +21,9 @@ typedef struct gm_tls_wire gm_tls_wire_t; /* owned by its SSL; its worker only *
  */
 gm_tls_wire_t *gm_tls_wire_attach(SSL *ssl, int fd);
 
+/** The data of the library's BIO, an h2o_socket_t, also where the wire is in front of it. */
+void *gm_tls_wire_transport(const SSL *ssl);
+
 /** To be called for all else that the info callback is told: sends the alert of a handshake that fails. */
 void gm_tls_wire_on_info(const SSL *ssl, int where, int result);
 

@@ -13,6 +13,11 @@
 
 #define SHOWN_MAX 200 /* bytes of a path that a message repeats */
 
+/* What http/head takes for a part of a target, but for '?', which ends the path. */
+static const bool stands_in_path[256] = {
+    ['!'] = true, ['$' ... ';'] = true, ['='] = true, ['@' ... '['] = true, [']' ... '~'] = true,
+};
+
 static int hex_value(char c)
 {
     if (c >= '0' && c <= '9')
@@ -50,8 +55,7 @@ static size_t copy_one(const char *in, size_t left, char *out, size_t *length, c
     unsigned char c = (unsigned char)*in;
     int high, low;
 
-    /* http/head takes none of these for a part of a target */
-    if (c <= 0x20 || c >= 0x7f || c == '#' || c == '"' || c == '<' || c == '>' || c == '\\') {
+    if (!stands_in_path[c]) {
         *why = "a character that cannot stand in a path";
         return 0;
     }
@@ -124,7 +128,7 @@ bool gm_path_is_canonical(const char *target, size_t length)
         return false;
     for (; i != length && target[i] != '?'; ++i) {
         unsigned char c = (unsigned char)target[i];
-        if (c <= 0x20 || c >= 0x7f || c == '#' || c == '%' || (c == '.' && target[i - 1] == '/'))
+        if (!stands_in_path[c] || c == '%' || (c == '.' && target[i - 1] == '/'))
             return false; /* "/.well-known" takes the long way too */
     }
     for (; i != length; ++i)

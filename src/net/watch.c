@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-#define LONGEST_INTERVAL_MS 500
+#define LONGEST_INTERVAL_MS 250
 #define SHORTEST_INTERVAL_MS 10
 
 struct gm_watches {
@@ -33,9 +33,11 @@ void gm_watches_destroy(gm_watches_t *self)
     free(self);
 }
 
-int32_t gm_watches_interval_ms(const gm_watches_t *self)
+int32_t gm_watches_patience_ms(const gm_watches_t *self)
 {
-    return (int32_t)self->interval_ms;
+    uint64_t passed = gm_clock_coarse_ms() - self->swept_at_ms;
+
+    return passed < self->interval_ms ? (int32_t)(self->interval_ms - passed) : 1;
 }
 
 uint64_t gm_watches_rounds(const gm_watches_t *self)

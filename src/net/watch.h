@@ -24,15 +24,15 @@ struct gm_watch {
 
 /**
  * @param shortest_ms  the shortest limit that will be used: watches are looked at eight times in this time,
- * but at least every half second and at most every 10 ms
+ * but at least every 250 ms and at most every 10 ms
  */
 GM_MUST_USE gm_watches_t *gm_watches_create(uint64_t shortest_ms);
 
 /** No watch may be running. Accepts NULL. */
 void gm_watches_destroy(gm_watches_t *self);
 
-/** How long the event loop may sleep before gm_watches_sweep wants to be called again. */
-int32_t gm_watches_interval_ms(const gm_watches_t *self);
+/** How long the event loop may sleep before gm_watches_sweep wants to be called again; at least 1. */
+int32_t gm_watches_patience_ms(const gm_watches_t *self);
 
 /** How many runs of the event loop are over: how often gm_watches_sweep was called. */
 uint64_t gm_watches_rounds(const gm_watches_t *self);

@@ -147,10 +147,9 @@ static int32_t tend_listeners(gm_worker_t *self, int32_t longest_ms)
 
 static void serve(gm_worker_t *self)
 {
-    int32_t longest_ms = gm_watches_interval_ms(self->watches);
-
     while (!self->is_draining || gm_front_count(self->front) != 0) {
-        if (h2o_evloop_run(self->loop, tend_listeners(self, longest_ms)) != 0 && errno != EINTR)
+        int32_t longest_ms = tend_listeners(self, gm_watches_patience_ms(self->watches));
+        if (h2o_evloop_run(self->loop, longest_ms) != 0 && errno != EINTR)
             break;
         gm_watches_sweep(self->watches);
     }

@@ -38,7 +38,9 @@ static void test_late(void)
     gm_watches_t *all = gm_watches_create(80);
     thing_t a = {.all = all}, b = {.all = all};
 
-    ok(gm_watches_interval_ms(all) == 10);
+    ok(gm_watches_patience_ms(all) == 10);
+    now_ms += 4;
+    ok(gm_watches_patience_ms(all) == 6); /* whatever else woke the loop */
     gm_watch_start(all, &a.watch, 100, on_late);
     gm_watch_start(all, &b.watch, 200, on_late);
     now_ms += 99;
@@ -47,7 +49,9 @@ static void test_late(void)
     now_ms += 1;
     gm_watches_sweep(all);
     ok(a.late == 0); /* it is not time for another look */
+    ok(gm_watches_patience_ms(all) == 9);
     now_ms += 9;
+    ok(gm_watches_patience_ms(all) == 1);
     gm_watches_sweep(all);
     ok(a.late == 1 && !gm_watch_is_running(&a.watch) && b.late == 0);
     gm_watch_renew(&b.watch);

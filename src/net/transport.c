@@ -186,15 +186,6 @@ bool gm_transport_is_taken(h2o_socket_t *sock, uint64_t *acked)
     return *acked != before;
 }
 
-uint64_t gm_transport_acked(h2o_socket_t *sock)
-{
-    struct tcp_info info;
-
-    if (!ask_kernel(sock, &info) || info.tcpi_bytes_acked == 0)
-        return UINT64_MAX;
-    return info.tcpi_bytes_acked - 1; /* the SYN counts as one */
-}
-
 /* What a unix socket's peer has not read yet; it knows no acknowledgements. */
 static uint64_t silence_of_unix(h2o_socket_t *sock, uint64_t *acked)
 {

@@ -61,9 +61,6 @@ bool gm_transport_is_taken(h2o_socket_t *sock, uint64_t *acked);
  */
 uint64_t gm_transport_silence_ms(h2o_socket_t *sock, uint64_t *acked);
 
-/** How many bytes the peer's kernel has acknowledged, also after a reset; UINT64_MAX = it cannot be known. */
-uint64_t gm_transport_acked(h2o_socket_t *sock);
-
 typedef enum gm_transport_state {
     GM_TRANSPORT_OPEN,
     GM_TRANSPORT_FINISHED, /* the peer will send nothing more: it has left, or only has nothing to say */

@@ -445,9 +445,8 @@ static void on_error(void *data, const gm_client_error_t *error)
     gm_forward_t *self = data;
 
     self->client = NULL;
-    if (error->was_stale &&
-        gm_retry_is_allowed(self->request->req, self->has_taken_body,
-                            self->has_whole_body || self->held != NULL, error->was_untouched)) {
+    if (error->was_stale && gm_retry_is_allowed(self->request->req, self->has_taken_body,
+                                                self->has_whole_body || self->held != NULL)) {
         rewind_request(self);
         connect_anew(self);
         return;

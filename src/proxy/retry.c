@@ -15,7 +15,7 @@ bool gm_retry_is_idempotent(const h2o_req_t *req)
     return false;
 }
 
-bool gm_retry_is_allowed(const h2o_req_t *req, bool has_taken_body, bool has_whole_body, bool was_untouched)
+bool gm_retry_is_allowed(const h2o_req_t *req, bool has_taken_body, bool has_whole_body)
 {
-    return (was_untouched || gm_retry_is_idempotent(req)) && (!has_taken_body || has_whole_body);
+    return gm_retry_is_idempotent(req) && (!has_taken_body || has_whole_body);
 }

@@ -13,8 +13,7 @@ bool gm_retry_is_idempotent(const h2o_req_t *req);
  * After a connection turned out to be dead that had been idle, and not one byte of an answer came.
  * @param has_taken_body  some of the request's body was sent
  * @param has_whole_body  and all of it is still at hand
- * @param was_untouched   the endpoint has not got one byte of it
  */
-bool gm_retry_is_allowed(const h2o_req_t *req, bool has_taken_body, bool has_whole_body, bool was_untouched);
+bool gm_retry_is_allowed(const h2o_req_t *req, bool has_taken_body, bool has_whole_body);
 
 #endif

@@ -58,14 +58,9 @@ static void fail(gm_client_t *self, gm_failure_t failure, const char *detail)
     const gm_client_events_t *events = self->events;
     void *data = self->data;
     bool was_lost = failure == GM_FAILURE_CONNECTION_RESET || failure == GM_FAILURE_CONNECTION_TERMINATED;
-    gm_client_error_t error = {
-        failure, detail,
-        was_lost && self->exchanges > 1 && self->interim_count == 0 && self->sock->input->size == 0, false};
-
-    /* all before it was answered, so acknowledged; after a reset nothing is; TLS hides how long a request is
-     */
-    if (error.was_stale && self->wire == NULL && gm_transport_state(self->sock) == GM_TRANSPORT_RESET)
-        error.was_untouched = gm_transport_acked(self->sock) <= self->written_before;
+    const gm_client_error_t error = {failure, detail,
+                                     was_lost && self->exchanges > 1 && self->interim_count == 0 &&
+                                         self->sock->input->size == 0};
 
     gm_client_abort(self);
     events->on_error(data, &error);
@@ -301,7 +296,6 @@ void gm_client_begin(gm_client_t *self, const gm_client_events_t *events, void *
     self->may_have_more = false;
     self->seen = 0;
     self->interim_count = 0;
-    self->written_before = self->sock->bytes_written;
     ++self->exchanges;
     gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
     set_reading(self, true);

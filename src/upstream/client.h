@@ -20,7 +20,6 @@ typedef struct gm_client_error {
     gm_failure_t failure;
     const char *detail; /* for the log; valid during the call */
     bool was_stale;     /* a connection that had been idle ended without one byte of an answer */
-    bool was_untouched; /* and the endpoint's kernel has not acknowledged one byte of the request */
 } gm_client_error_t;
 
 /** What the owner of an exchange is told; never from within a call of the owner's. */
@@ -59,7 +58,7 @@ struct gm_client {
     const gm_client_events_t *events;
     void *data;
     void (*on_gone)(void *data, gm_client_t *self); /* while idle */
-    uint64_t read_ms, write_ms, acked, written_before;
+    uint64_t read_ms, write_ms, acked;
     unsigned exchanges, interim_count, keep_alive_s;
     bool is_head_request, keeps_alive, is_reading, has_sent_all, has_write_failed, has_broken_off, was_silent,
         may_have_more;

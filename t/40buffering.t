@@ -128,17 +128,7 @@ def again():
 def not_again():
     """POST is not sent twice, however much of it is at hand."""
 
-    def handler(wire):
-        while True:
-            request = wire.read_request()
-            if request is None:
-                return
-            wire.origin.saw(request)
-            if request.method == "POST":
-                return
-            wire.send(digest(request))
-
-    origin = Origin(handler)
+    origin = Origin(answering(lambda request: None if request.method == "POST" else digest(request)))
     proxy = buffering(origin.port, workers=1)
     once(proxy.port)
     is_(once(proxy.port, "POST", body=some_bytes(200000)).status, 502, "POST fails")

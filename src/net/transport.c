@@ -110,7 +110,7 @@ void gm_transport_write(h2o_socket_t *sock, h2o_iovec_t *bufs, size_t count, h2o
     h2o_iovec_t one = {gathered, 0};
     size_t total = 0;
 
-    for (size_t i = 0; i != count; ++i)
+    for (size_t i = 0; sock->ssl != NULL && i != count; ++i)
         total += bufs[i].len;
     if (sock->ssl == NULL || count < 2 || total > sizeof(gathered)) {
         h2o_socket_write(sock, bufs, count, cb);

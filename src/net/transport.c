@@ -18,6 +18,7 @@ enum { TCP_STATE_CLOSE = 7, TCP_STATE_CLOSE_WAIT = 8 };
 
 #define SMALLEST_READ 4096
 #define TLS_READ ((size_t)32 * 1024)
+#define SMALL_WRITE ((size_t)4 * 1024)
 #define TLS_RECORD ((size_t)16 * 1024)
 
 const char *const gm_transport_error_cut = "closed without close_notify";
@@ -42,7 +43,7 @@ static ssize_t receive(h2o_socket_t *sock, void *into, size_t room, const char *
     ssize_t got;
 
     do
-        got = read(h2o_socket_get_fd(sock), into, room);
+        got = recv(h2o_socket_get_fd(sock), into, room, 0);
     while (got == -1 && errno == EINTR);
     if (got == -1 && errno != EAGAIN && errno != EWOULDBLOCK)
         *err = h2o_socket_error_io;
@@ -104,23 +105,71 @@ const char *gm_transport_read(h2o_socket_t *sock, gm_tls_wire_t *wire, size_t *w
     return NULL;
 }
 
+/* @return the bytes of all pieces, which are in `into` then; SIZE_MAX: they have no room there */
+static size_t gather(const h2o_iovec_t *bufs, size_t count, char *into, size_t room)
+{
+    size_t total = 0;
+
+    for (size_t i = 0; i != count; ++i) {
+        if (bufs[i].len > room - total)
+            return SIZE_MAX;
+        memcpy(into + total, bufs[i].base, bufs[i].len);
+        total += bufs[i].len;
+    }
+    return total;
+}
+
+/* Takes what was sent off the front of the pieces. @return how many are left, from *bufs on */
+static size_t skip(h2o_iovec_t **bufs, size_t count, size_t sent)
+{
+    while (count != 0 && (*bufs)->len <= sent) {
+        sent -= (*bufs)->len;
+        ++*bufs;
+        --count;
+    }
+    if (count != 0) {
+        (*bufs)->base += sent;
+        (*bufs)->len -= sent;
+    }
+    return count;
+}
+
+/* send() of one piece costs the kernel less than writev(), even with the copy; the library takes what is left,
+ * an error too, and calls back. */
+static void write_plain(h2o_socket_t *sock, h2o_iovec_t *bufs, size_t count, h2o_socket_cb cb)
+{
+    char gathered[SMALL_WRITE];
+    h2o_iovec_t one = bufs[0];
+    ssize_t sent = -1;
+
+    if (count != 1)
+        one = h2o_iovec_init(gathered, gather(bufs, count, gathered, sizeof(gathered)));
+    if (one.len != SIZE_MAX)
+        sent = send(h2o_socket_get_fd(sock), one.base, one.len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent > 0) {
+        sock->bytes_written += (size_t)sent;
+        count = skip(&bufs, count, (size_t)sent);
+    }
+    h2o_socket_write(sock, bufs, count, cb);
+}
+
 void gm_transport_write(h2o_socket_t *sock, h2o_iovec_t *bufs, size_t count, h2o_socket_cb cb)
 {
     char gathered[TLS_RECORD];
-    h2o_iovec_t one = {gathered, 0};
-    size_t total = 0;
+    size_t total = SIZE_MAX;
 
-    for (size_t i = 0; sock->ssl != NULL && i != count; ++i)
-        total += bufs[i].len;
-    if (sock->ssl == NULL || count < 2 || total > sizeof(gathered)) {
-        h2o_socket_write(sock, bufs, count, cb);
+    if (sock->ssl == NULL && count != 0) {
+        write_plain(sock, bufs, count, cb);
         return;
     }
-    for (size_t i = 0; i != count; ++i) {
-        memcpy(gathered + one.len, bufs[i].base, bufs[i].len);
-        one.len += bufs[i].len;
+    if (count > 1)
+        total = gather(bufs, count, gathered, sizeof(gathered));
+    if (total == SIZE_MAX) {
+        h2o_socket_write(sock, bufs, count, cb);
+    } else {
+        h2o_iovec_t one = h2o_iovec_init(gathered, total);
+        h2o_socket_write(sock, &one, 1, cb); /* which encrypts it before it returns */
     }
-    h2o_socket_write(sock, &one, 1, cb); /* which encrypts it before it returns */
 }
 
 void gm_transport_half_close(h2o_socket_t *sock, gm_tls_wire_t *wire)

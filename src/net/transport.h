@@ -31,7 +31,7 @@ void gm_transport_init(h2o_socket_t *sock, gm_tls_wire_t *wire);
  */
 const char *gm_transport_read(h2o_socket_t *sock, gm_tls_wire_t *wire, size_t *want, size_t hint);
 
-/** As h2o_socket_write; a few small pieces become one record of TLS. */
+/** As h2o_socket_write, which may change `bufs`; a few small pieces become one, in TLS one record. */
 void gm_transport_write(h2o_socket_t *sock, h2o_iovec_t *bufs, size_t count, h2o_socket_cb cb);
 
 /** Says that nothing more will come, while the peer may still send. Nothing may be waiting to be written. */

@@ -13,6 +13,8 @@
 
 typedef enum order { ORDER_DRAIN, ORDER_EXPIRE, ORDER_CUT } order_t;
 
+#define KEPT_BUFFERS 128 /* of 4 KiB, for the next requests; the library's 16 are few when many come at once */
+
 typedef struct message {
     h2o_multithread_message_t super;
     order_t order;
@@ -96,6 +98,7 @@ static void create_listeners(gm_worker_t *self, gm_listener_sockets_t *sockets, 
 
 static void set_up(gm_worker_t *self)
 {
+    h2o_socket_buffer_prototype.allocator.max = KEPT_BUFFERS; /* of this thread */
     self->loop = h2o_evloop_create();
     self->context = gm_generation_create_context(self->options.generation, self->loop);
     self->front = gm_generation_create_front(self->options.generation, self->context,

@@ -7,6 +7,10 @@
  */
 #include "upstream/pool.h"
 
+#include "base/clock.h"
+
+#define RESTED_MS 20
+
 struct gm_pool {
     gm_cluster_t *cluster; /* shared */
     uint64_t idle_ms;
@@ -90,6 +94,15 @@ gm_turns_t *gm_pool_turns(gm_pool_t *self)
     return &self->turns;
 }
 
+/*
+ * Endpoints close what has been idle for long, and everything when they go down; but then requests on their
+ * way are lost as well. So under load the look at the loop's last round is enough.
+ */
+static bool has_rested(const gm_client_t *client)
+{
+    return gm_clock_coarse_ms() - client->watch.since_ms >= RESTED_MS;
+}
+
 gm_client_t *gm_pool_take(gm_pool_t *self, bool must_be_open)
 {
     follow_cluster(self);
@@ -98,7 +111,7 @@ gm_client_t *gm_pool_take(gm_pool_t *self, bool must_be_open)
         bool is_fresh = h2o_linklist_is_empty(&self->idle);
         gm_client_t *client = client_of(is_fresh ? self->fresh.next : self->idle.next);
         remove_idle(self, client);
-        if (!(is_fresh || must_be_open) || !gm_client_is_stale(client))
+        if (!(is_fresh || (must_be_open && has_rested(client))) || !gm_client_is_stale(client))
             return client;
         gm_client_abort(client);
     }

@@ -32,7 +32,7 @@ gm_turns_t *gm_pool_turns(gm_pool_t *self);
 /**
  * The connection that was used last among those of which the event loop would know by now if the endpoint had
  * closed them, or had sent more than its answer; now the caller's. NULL = connect.
- * @param must_be_open  ask the kernel as well: for what must not be sent in vain
+ * @param must_be_open  ask the kernel as well, if it was idle for a while: for what must not be sent in vain
  */
 gm_client_t *gm_pool_take(gm_pool_t *self, bool must_be_open);
 

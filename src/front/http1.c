@@ -481,8 +481,9 @@ static void on_read(h2o_socket_t *sock, const char *err)
     uint64_t hint =
         in_body && self->framing.kind == GM_FRAMING_LENGTH ? self->framing.left - self->framing.ready : 0;
 
+    self->reader.is_taker_busy = !in_body || self->exchange->body.is_taker_busy;
     if (err == NULL)
-        err = gm_transport_read(sock, self->wire, &self->want, hint < SIZE_MAX ? (size_t)hint : 0);
+        err = gm_transport_read(sock, self->wire, &self->reader, hint < SIZE_MAX ? (size_t)hint : 0);
     if (err != NULL) {
         if (in_body && self->is_tunnel && (err == h2o_socket_error_closed || err == gm_transport_error_cut))
             end_tunnel_body(self);

@@ -6,6 +6,7 @@
 #include "front/http1.h"
 #include "front/message.h"
 #include "http/framing.h"
+#include "net/transport.h"
 #include "tls/wire.h"
 
 struct gm_http1_front {
@@ -64,7 +65,7 @@ struct gm_http1_connection {
     bool is_sending_interim; /* the answer waits until that is out */
     bool is_held;
     size_t seen; /* bytes of the head that were looked at already */
-    size_t want; /* how much to read at once */
+    gm_reader_t reader;
     gm_framing_t framing;
     gm_http1_exchange_t *exchange; /* NULL between requests */
     h2o_ostream_t last;            /* the pipeline's last ostream */

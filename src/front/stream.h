@@ -24,8 +24,9 @@ struct gm_stream {
     void *data;                           /* the handler's */
     uint64_t length;                      /* announced; GM_HEAD_NO_LENGTH = chunked */
     size_t available;
-    bool has_ended;  /* nothing comes after what is available */
-    bool has_failed; /* it will never be whole: `failure` and `why` say what to answer */
+    bool is_taker_busy; /* set by the handler: what it took last is still on its way */
+    bool has_ended;     /* nothing comes after what is available */
+    bool has_failed;    /* it will never be whole: `failure` and `why` say what to answer */
     gm_failure_t failure;
     const char *why;
     gm_head_field_t *trailers; /* in the request's pool; complete when has_ended */

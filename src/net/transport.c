@@ -17,6 +17,7 @@
 enum { TCP_STATE_CLOSE = 7, TCP_STATE_CLOSE_WAIT = 8 };
 
 #define SMALLEST_READ 4096
+#define SMALL_READS 32 /* in a row */
 #define TLS_READ ((size_t)32 * 1024)
 #define SMALL_WRITE ((size_t)4 * 1024)
 #define TLS_RECORD ((size_t)16 * 1024)
@@ -30,11 +31,9 @@ void gm_transport_init(h2o_socket_t *sock, gm_tls_wire_t *wire)
         gm_tls_wire_take_over(wire);
 }
 
-static size_t bounded(size_t size)
+static size_t bounded(size_t size, size_t most)
 {
-    return size < SMALLEST_READ             ? SMALLEST_READ
-           : size > GM_TRANSPORT_HIGH_WATER ? GM_TRANSPORT_HIGH_WATER
-                                            : size;
+    return size < SMALLEST_READ ? SMALLEST_READ : size > most ? most : size;
 }
 
 /* @return bytes, 0 = the end, -1 = none for now, or *err is set */
@@ -65,7 +64,7 @@ static const char *read_tls(h2o_socket_t *sock, gm_tls_wire_t *wire)
         return err;
     gm_tls_wire_feed(wire, encrypted, (size_t)got, !h2o_socket_is_writing(sock));
     do {
-        h2o_iovec_t space = h2o_buffer_reserve(&sock->input, bounded((size_t)got));
+        h2o_iovec_t space = h2o_buffer_reserve(&sock->input, bounded((size_t)got, TLS_READ));
         if (space.base == NULL)
             return h2o_socket_error_out_of_memory;
         taken = gm_tls_wire_take(wire, space.base, space.len);
@@ -81,27 +80,39 @@ static const char *read_tls(h2o_socket_t *sock, gm_tls_wire_t *wire)
     return NULL;
 }
 
-const char *gm_transport_read(h2o_socket_t *sock, gm_tls_wire_t *wire, size_t *want, size_t hint)
+/* Large buffers for small reads are a waste; but one small read may be the tail of much. */
+static void adapt(gm_reader_t *self, size_t got, size_t room)
 {
-    size_t size = bounded(hint > *want ? hint : *want);
+    self->has_filled = got == room;
+    self->small_reads = got < self->want / 8 ? self->small_reads + 1 : 0;
+    if (self->has_filled && self->want < GM_TRANSPORT_READ_MAX)
+        self->want = bounded(room * 4, GM_TRANSPORT_READ_MAX);
+    if (self->small_reads == SMALL_READS) {
+        self->want /= 4;
+        self->small_reads = 0;
+    }
+}
+
+const char *gm_transport_read(h2o_socket_t *sock, gm_tls_wire_t *wire, gm_reader_t *reader, size_t hint)
+{
+    size_t most = reader->is_taker_busy ? GM_TRANSPORT_HIGH_WATER : GM_TRANSPORT_READ_MAX;
     const char *err = NULL;
     h2o_iovec_t space;
     ssize_t got;
 
     if (wire != NULL)
         return read_tls(sock, wire);
-    space = h2o_buffer_reserve(&sock->input, size);
+    space = h2o_buffer_reserve(&sock->input, bounded(hint > reader->want ? hint : reader->want, most));
     if (space.base == NULL)
         return h2o_socket_error_out_of_memory;
-    if (space.len > GM_TRANSPORT_HIGH_WATER)
-        space.len = GM_TRANSPORT_HIGH_WATER;
+    if (space.len > most)
+        space.len = most;
     if ((got = receive(sock, space.base, space.len, &err)) == 0)
         return h2o_socket_error_closed;
     if (got == -1)
         return err;
     sock->input->size += (size_t)got;
-    if ((size_t)got == space.len && *want < GM_TRANSPORT_HIGH_WATER)
-        *want = space.len * 4;
+    adapt(reader, (size_t)got, space.len);
     return NULL;
 }
 
@@ -134,8 +145,8 @@ static size_t skip(h2o_iovec_t **bufs, size_t count, size_t sent)
     return count;
 }
 
-/* send() of one piece costs the kernel less than writev(), even with the copy; the library takes what is left,
- * an error too, and calls back. */
+/* send() of one piece costs the kernel less than writev(), even with the copy; the library takes what is
+ * left, an error too, and calls back. */
 static void write_plain(h2o_socket_t *sock, h2o_iovec_t *bufs, size_t count, h2o_socket_cb cb)
 {
     char gathered[SMALL_WRITE];
@@ -187,6 +198,8 @@ void gm_transport_take(h2o_buffer_t **from, size_t size, h2o_buffer_t **to)
 
     *from = *to;
     *to = taken;
+    if ((*from)->capacity > 2 * GM_TRANSPORT_HIGH_WATER)
+        gm_transport_shrink(from); /* one large buffer is enough for a transfer that stalls */
     if (rest == 0)
         return;
     memcpy(h2o_buffer_reserve(from, rest).base, taken->bytes + size, rest);
@@ -200,7 +213,7 @@ void gm_transport_clear(h2o_buffer_t **buffer)
 
     if (self->size == 0)
         return;
-    if (self->capacity > 2 * GM_TRANSPORT_HIGH_WATER) {
+    if (self->capacity > 2 * GM_TRANSPORT_READ_MAX) {
         h2o_buffer_consume(buffer, self->size);
         return;
     }

@@ -8,8 +8,23 @@
 
 #include "tls/wire.h"
 
-/** As much as is held per direction of a stream before its reading stops. */
-#define GM_TRANSPORT_HIGH_WATER ((size_t)64 * 1024) /* more misses the cache, less costs system calls */
+/** As much as piles up per direction of a stream before its reading stops. */
+#define GM_TRANSPORT_HIGH_WATER ((size_t)16 * 1024)
+
+/**
+ * As much as is read at once while the other side takes everything: less costs system calls. One such piece
+ * may be waiting to be written, and a high water behind it: together less than 256 KiB for a transfer that
+ * stalls.
+ */
+#define GM_TRANSPORT_READ_MAX ((size_t)208 * 1024)
+
+/** How one side is read. All zero at first. */
+typedef struct gm_reader {
+    size_t want; /* as much as is worth reading: grows while the peer fills it, shrinks when it does not */
+    unsigned small_reads; /* in a row */
+    bool has_filled;      /* the last read may have left something; not told for TLS */
+    bool is_taker_busy;   /* the other side has not taken the last piece yet: little is read ahead */
+} gm_reader_t;
 
 /** The error of a connection that ended without its TLS having been closed: somebody may have cut it. */
 extern const char *const gm_transport_error_cut;
@@ -23,13 +38,12 @@ extern const char *const gm_transport_error_cut;
 void gm_transport_init(h2o_socket_t *sock, gm_tls_wire_t *wire);
 
 /**
- * First thing in a read callback: one read of at most GM_TRANSPORT_HIGH_WATER into sock->input.
- * @param want  in and out: how much is worth reading; grows while the peer fills it. At first 0.
+ * First thing in a read callback: one read of at most GM_TRANSPORT_READ_MAX into sock->input.
  * @param hint  how much the peer is known to send still; 0 = unknown
  * @return NULL, or one of the library's errors; h2o_socket_error_closed at the end of the stream, or
  *         gm_transport_error_cut
  */
-const char *gm_transport_read(h2o_socket_t *sock, gm_tls_wire_t *wire, size_t *want, size_t hint);
+const char *gm_transport_read(h2o_socket_t *sock, gm_tls_wire_t *wire, gm_reader_t *reader, size_t hint);
 
 /** As h2o_socket_write, which may change `bufs`; a few small pieces become one, in TLS one record. */
 void gm_transport_write(h2o_socket_t *sock, h2o_iovec_t *bufs, size_t count, h2o_socket_cb cb);

@@ -296,6 +296,8 @@ static void send_answer(gm_forward_t *self)
     if (piece.len == 0 && state == H2O_SEND_STATE_IN_PROGRESS && self->has_flushed)
         return;
     self->is_sending = self->has_flushed = true;
+    if (self->client != NULL)
+        gm_client_set_taker_busy(self->client, true);
     h2o_send(req, &piece, piece.len != 0, state);
 }
 
@@ -305,6 +307,8 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 
     (void)req;
     self->is_sending = false;
+    if (self->client != NULL)
+        gm_client_set_taker_busy(self->client, false);
     send_answer(self);
 }
 
@@ -400,6 +404,8 @@ static void write_request(gm_forward_t *self)
         count += add_body(self, bufs + count);
     if (self->body != NULL && fails_with_body(self))
         return;
+    if (self->body != NULL)
+        self->body->is_taker_busy = count != 0;
     if (count != 0)
         gm_client_write(self->client, bufs, count, self->has_sent_all && !self->is_tunnel);
     else if (self->has_sent_all && self->is_tunnel)
@@ -427,7 +433,11 @@ static void on_body_change(gm_stream_t *body)
 
 static void on_written(void *data)
 {
-    write_request(data);
+    gm_forward_t *self = data;
+
+    if (self->body != NULL)
+        self->body->is_taker_busy = false;
+    write_request(self);
 }
 
 static void rewind_request(gm_forward_t *self)

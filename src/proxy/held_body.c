@@ -155,7 +155,7 @@ static void show_next(gm_held_body_t *self)
 {
     uint64_t left = self->size - self->offset;
 
-    self->stream.available = left < GM_TRANSPORT_HIGH_WATER ? (size_t)left : GM_TRANSPORT_HIGH_WATER;
+    self->stream.available = left < GM_TRANSPORT_READ_MAX ? (size_t)left : GM_TRANSPORT_READ_MAX;
     self->stream.has_ended = self->stream.available == left;
 }
 

@@ -13,7 +13,8 @@
 
 typedef enum order { ORDER_DRAIN, ORDER_EXPIRE, ORDER_CUT } order_t;
 
-#define KEPT_BUFFERS 128 /* of 4 KiB, for the next requests; the library's 16 are few when many come at once */
+#define KEPT_BUFFERS                                                                                         \
+    128 /* of 4 KiB, for the next requests; the library's 16 are few when many come at once */
 
 typedef struct message {
     h2o_multithread_message_t super;

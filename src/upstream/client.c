@@ -172,7 +172,7 @@ static void report_body(gm_client_t *self)
 static void read_on(gm_client_t *self, bool was_filled)
 {
     if (was_filled && self->framing.kind == GM_FRAMING_LENGTH && self->framing.left > self->sock->input->size)
-        gm_transport_read(self->sock, self->wire, &self->want,
+        gm_transport_read(self->sock, self->wire, &self->reader,
                           (size_t)(self->framing.left - self->sock->input->size));
     /* an error comes again with the next event */
 }
@@ -254,26 +254,24 @@ static void leave(gm_client_t *self)
 static void on_read(h2o_socket_t *sock, const char *err)
 {
     gm_client_t *self = sock->data;
-    size_t before = self->want;
     uint64_t expected = hint(self);
 
     if (self->state == GM_CLIENT_IDLE) {
         if (err == NULL && self->wire != NULL)
-            err = gm_transport_read(sock, self->wire, &self->want, 0);
+            err = gm_transport_read(sock, self->wire, &self->reader, 0);
         if (err != NULL || self->wire == NULL || sock->input->size != 0) /* but a session ticket of TLS 1.3 */
             leave(self);                                                 /* whatever it says, nobody asked */
         return;
     }
     if (err == NULL)
-        err = gm_transport_read(sock, self->wire, &self->want, expected < SIZE_MAX ? (size_t)expected : 0);
+        err = gm_transport_read(sock, self->wire, &self->reader, expected < SIZE_MAX ? (size_t)expected : 0);
     if (err != NULL) {
         on_end(self, err);
         return;
     }
-    self->may_have_more =
-        self->state != GM_CLIENT_HEAD || self->want != before || before >= GM_TRANSPORT_HIGH_WATER;
+    self->may_have_more = self->state != GM_CLIENT_HEAD || self->reader.has_filled;
     if (self->state == GM_CLIENT_HEAD)
-        on_head_bytes(self, self->want != before);
+        on_head_bytes(self, self->reader.has_filled);
     else if (self->state == GM_CLIENT_BODY)
         report_body(self);
     else
@@ -293,7 +291,7 @@ void gm_client_begin(gm_client_t *self, const gm_client_events_t *events, void *
     self->read_ms = read_ms;
     self->write_ms = write_ms;
     self->has_sent_all = self->has_write_failed = self->has_broken_off = self->was_silent = false;
-    self->may_have_more = false;
+    self->may_have_more = self->reader.is_taker_busy = false;
     self->seen = 0;
     self->interim_count = 0;
     ++self->exchanges;

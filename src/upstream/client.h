@@ -8,6 +8,7 @@
 
 #include "http/framing.h"
 #include "http/head.h"
+#include "net/transport.h"
 #include "net/watch.h"
 #include "telemetry/failure.h"
 #include "tls/wire.h"
@@ -62,7 +63,8 @@ struct gm_client {
     unsigned exchanges, interim_count, keep_alive_s;
     bool is_head_request, keeps_alive, is_reading, has_sent_all, has_write_failed, has_broken_off, was_silent,
         may_have_more;
-    size_t seen, want;
+    size_t seen;
+    gm_reader_t reader;
     gm_framing_t framing;
 };
 
@@ -96,6 +98,12 @@ static inline bool gm_client_is_writing(const gm_client_t *self)
 static inline size_t gm_client_available(const gm_client_t *self)
 {
     return self->framing.ready;
+}
+
+/** Whether what was taken last is still on its way: little is read ahead meanwhile. */
+static inline void gm_client_set_taker_busy(gm_client_t *self, bool is_busy)
+{
+    self->reader.is_taker_busy = is_busy;
 }
 
 /** Moves what is available into *to, which is empty, and reads on. */

@@ -214,7 +214,10 @@ static const char *source_name(const options_t *options, const loaded_t *loaded)
 
 static int serve(const options_t *options, loaded_t *loaded)
 {
-    gm_serve_open_log(&gm_snapshot_config(loaded->snapshot)->log, options->production);
+    int code = gm_serve_open_log(&gm_snapshot_config(loaded->snapshot)->log, options->production);
+
+    if (code != 0)
+        return code;
     return gm_serve_proxy(loaded->snapshot, loaded->file, options->from != NULL || options->to != NULL);
 }
 

@@ -192,7 +192,7 @@ def pages():
     with open(os.path.join(ROOT, "config", "REFERENCE.md"), encoding="utf-8") as file:
         is_("\n".join(gomesh_run("reference").out) + "\n", file.read(), "config/REFERENCE.md is up to date")
     schema = json.loads(committed)
-    is_(sorted(schema["properties"]), ["log", "proxy", "routes"], "the schema is JSON, with the sections")
+    is_(sorted(schema["properties"]), ["log", "proxy", "routes", "tracing"], "the schema is JSON, with the sections")
     with open(os.path.join(ROOT, "config", "proxy.yaml"), encoding="utf-8") as file:
         is_(file.readline(), "# yaml-language-server: $schema=./proxy.schema.json\n", "config/proxy.yaml names the schema")
     run = gomesh_run("-t", "-config", os.path.join(ROOT, "config", "proxy.yaml"))
@@ -391,12 +391,16 @@ def formats():
     proxy = gomesh("-config", write_file("pipe.yaml", base % port))
     proxy.wait_line(r"Ctrl\+C")
     once(port, target="/a%22b?%5Cx")
-    proxy.wait_line("connect_refused")
+    proxy.wait_line("request completed")
     records = [json.loads(line) for line in proxy.out]
     ok(all(record["level"] in ("info", "error") and record["msg"] for record in records), "JSON where it is not a terminal")
     ok(all(re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", record["timestamp"]) for record in records), "RFC 3339 times")
     failed = [record for record in records if record.get("failure")]
-    is_([(record["failure"], record["path"]) for record in failed], [("connect_refused", "/a%22b?%5Cx")], "the failure is a member")
+    is_(
+        [(record["failure"], record["path"]) for record in failed],
+        [("connect_refused", "/a%22b?%5Cx")] * 2,
+        "the failure is a member, where it happened and where the request ended",
+    )
     port = free_port()
     proxy = gomesh("-config", write_file("text.yaml", base % port + "log: { format: text, level: error }\n"))
     wait_until(lambda: listening_sockets(proxy.pid, port)["tcp"], "the port")

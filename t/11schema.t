@@ -50,6 +50,7 @@ def same_options():
         "      certificates: [{ cert_file: all.crt, key_file: all.key, names: [a] }] }\n"
         "  backend: &b { host: b, port: 1, tls: { ca_file: all.crt, server_name: a, cert_file: all.crt,"
         " key_file: all.key } }\n"
+        "log: { access: { path: access.log } }\n"
         "routes:\n"
         "  - { match: { host: a.x, path: { prefix: /a } }, backend: *b }\n"
         "  - { match: { path: { exact: /b } }, backend: { host: b, port: 1 } }\n"

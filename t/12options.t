@@ -11,6 +11,7 @@ import re
 import select
 import ssl
 import sys
+import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
@@ -595,6 +596,12 @@ def started(log, **options):
     return proxy, port
 
 
+@acts("tracing.enabled")
+def tracing_enabled():
+    ok(once(Proxy(named("x").port).port).get("x-trace-id"), "answers tell their trace")
+    is_(once(Proxy(named("x").port, tracing={"enabled": False}).port).get("x-trace-id"), None, "and do not")
+
+
 @acts("log.level")
 def log_level():
     proxy, port = started({"level": "warn", "format": "text"})
@@ -626,6 +633,73 @@ def log_format():
     started({"format": "json"}, stdout=end)
     os.close(end)
     is_(json.loads(first_line(terminal))["level"], "info", "JSON on a terminal")
+
+
+@acts("log.output")
+def log_output():
+    proxy, _ = started({"output": "stderr", "format": "text"})
+    proxy.wait_line(r"^\[INFO\] Loading", stream="err")
+    is_(proxy.out, [], "stderr instead of stdout")
+    path = os.path.join(temporary_folder(), "proxy.log")
+    proxy, port = started({"output": path})
+    once(port)
+    is_(proxy.stop(), 0, "exit code 0")
+    is_(proxy.out, [], "a file instead of stdout")
+    is_([json.loads(line)["msg"] for line in open(path)][-1], "Stopped", "JSON there, to the last line")
+
+
+def completed(requests, **access):
+    """The lines about requests that ended, of a proxy with these settings; its backend refuses, or is slow."""
+    origin = Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [], b"x")))
+    proxy = Proxy(origin.port, workers=1, log={"format": "json", "access": access or {"enabled": True}})
+    for number in range(requests):
+        once(proxy.port, target="/%d" % number)
+    once(proxy.port, headers=[("Expect", "nothing")])
+    proxy.stop()
+    records = [json.loads(line) for line in proxy.out]
+    return [record["path"] for record in records if record["msg"] == "request completed"]
+
+
+@acts("log.access.enabled")
+def access_enabled():
+    is_(completed(2), ["/0", "/1", "/"], "one line each")
+    is_(completed(2, enabled=False), [], "and none where they are off")
+
+
+@acts("log.access.path")
+def access_path():
+    path = os.path.join(temporary_folder(), "access.log")
+    is_(completed(2, path=path), [], "none where all lines go")
+    is_([json.loads(line)["path"] for line in open(path)], ["/0", "/1", "/"], "but there")
+
+
+@acts("log.access.sample")
+def access_sample():
+    is_(completed(10, sample=0.2), ["/4", "/9", "/"], "one in five, and failures")
+    is_(completed(3, sample=0), ["/"], "none but failures")
+
+
+@acts("log.access.only_failures")
+def access_only_failures():
+    is_(completed(3, only_failures=True), ["/"], "none but failures")
+
+
+@acts("log.access.slower_than")
+def access_slower_than():
+    slow = threading.Event()
+
+    def answer(request):
+        if request.target == "/slow":
+            slow.wait(0.2)
+        return http_message("HTTP/1.1 200 OK", [], b"x")
+
+    path = os.path.join(temporary_folder(), "slow.log")
+    log = {"format": "json", "access": {"slower_than": "100ms", "path": path}}
+    proxy = Proxy(Origin(answering(answer)).port, log=log)
+    once(proxy.port, target="/slow")
+    is_(proxy.stop(), 0, "exit code 0")
+    records = [json.loads(line) for line in open(path)]
+    is_([record["path"] for record in records], ["/slow"], "it is there")
 
 
 rows = re.findall(r"(?m)^\| `([^`]+)` \|", "\n".join(gomesh_run("reference").out))

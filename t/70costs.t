@@ -14,7 +14,9 @@ from gomesh_test import *  # noqa: E402,F403
 FEW, MANY = 100, 600
 SYSTEM_CALLS = 6  # wait, read and write, once for the request and once for the answer
 INSTRUCTIONS = 12500
-LIMITS = {"level": "warn", "format": "text"}
+OFF = {"log": {"level": "warn", "format": "text"}, "tracing": {"enabled": False}}
+ON = {"log": {"level": "info", "format": "json", "access": {"path": "access.log"}}}
+OBSERVED = 4700  # instructions more, where all of it is on
 
 if SLOW > 1:
     skip_all("sanitizers count differently")
@@ -31,10 +33,9 @@ def fixed(wire):
         wire.send(answer)
 
 
-def run_once(wrapper, requests, seconds):
+def run_once(wrapper, requests, seconds, settings):
     """One proxy under a tool, from start to end, with so many requests."""
-    config = proxy_config(free_port(), Origin(fixed).port, engine="gomesh", workers=1)
-    config["log"] = LIMITS
+    config = proxy_config(free_port(), Origin(fixed).port, engine="gomesh", workers=1, **settings)
     port = config["proxy"]["listen_port"]
     process = Process(wrapper + [GOMESH, "proxy", "-config", write_file("costs.yaml", to_yaml(config))], name="proxy")
     wait_until(lambda: listens(port), "the proxy", seconds)
@@ -67,7 +68,7 @@ def system_calls():
 
     def count(requests):
         path = os.path.join(temporary_folder(), "strace")
-        run_once([strace, "-D", "-f", "-qq", "-e", "trace=all", "-o", path], requests, 30)
+        run_once([strace, "-D", "-f", "-qq", "-e", "trace=all", "-o", path], requests, 30, OFF)
         with open(path) as file:
             lines = file.readlines()
         calls = [re.sub(r"^\d+ +", "", line) for line in lines]
@@ -81,9 +82,9 @@ def system_calls():
 def instructions():
     valgrind = want_tool("valgrind")
 
-    def count(requests):
+    def count(requests, settings):
         pattern = os.path.join(temporary_folder(), "callgrind.")
-        run_once([valgrind, "--tool=callgrind", "--callgrind-out-file=" + pattern + "%p"], requests, 60)
+        run_once([valgrind, "--tool=callgrind", "--callgrind-out-file=" + pattern + "%p"], requests, 60, settings)
         total = 0
         for path in glob.glob(pattern + "*"):
             with open(path, errors="replace") as file:
@@ -91,8 +92,10 @@ def instructions():
             os.unlink(path)
         return total
 
-    number = per_request(count)
+    number = per_request(lambda requests: count(requests, OFF))
     ok(0 < number <= INSTRUCTIONS, "at most %d instructions per request (%d)" % (INSTRUCTIONS, number))
+    more = per_request(lambda requests: count(requests, ON)) - number
+    ok(0 < more <= OBSERVED, "at most %d more with a line in JSON and a trace for each (%d)" % (OBSERVED, more))
 
 
 subtest("system calls", system_calls)

@@ -10,19 +10,20 @@
 
 #include "base/memory.h"
 
-static void reserve(gm_buffer_t *self, size_t more)
+char *gm_buffer_reserve(gm_buffer_t *self, size_t more)
 {
     size_t needed = self->length + more + 1;
 
-    if (needed <= self->capacity)
-        return;
-    self->capacity = needed < 2 * self->capacity ? 2 * self->capacity : needed + 64;
-    self->text = gm_realloc(self->text, self->capacity);
+    if (needed > self->capacity) {
+        self->capacity = needed < 2 * self->capacity ? 2 * self->capacity : needed + 64;
+        self->text = gm_realloc(self->text, self->capacity);
+    }
+    return self->text + self->length;
 }
 
 void gm_buffer_append(gm_buffer_t *self, const char *text, size_t length)
 {
-    reserve(self, length);
+    gm_buffer_reserve(self, length);
     if (length != 0)
         memcpy(self->text + self->length, text, length);
     self->length += length;
@@ -56,7 +57,7 @@ void gm_buffer_vprintf(gm_buffer_t *self, const char *format, va_list args)
     va_copy(again, args);
     length = vsnprintf(NULL, 0, format, args);
     if (length > 0) {
-        reserve(self, (size_t)length);
+        gm_buffer_reserve(self, (size_t)length);
         vsnprintf(self->text + self->length, (size_t)length + 1, format, again);
         self->length += (size_t)length;
     }

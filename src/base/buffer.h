@@ -11,6 +11,10 @@ typedef struct gm_buffer {
     size_t length, capacity;
 } gm_buffer_t;
 
+/** Makes room for so many bytes behind the text. @return where they go; whoever writes them adds to `length`
+ */
+char *gm_buffer_reserve(gm_buffer_t *self, size_t more);
+
 void gm_buffer_append(gm_buffer_t *self, const char *text, size_t length);
 void gm_buffer_append_text(gm_buffer_t *self, const char *text);
 void gm_buffer_append_char(gm_buffer_t *self, char c);

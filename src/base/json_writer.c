@@ -65,6 +65,36 @@ static size_t measure_utf8(const unsigned char *bytes, size_t length, bool *is_v
     return needed;
 }
 
+/* Eight bytes at a time; the tricks are the usual ones for "has a byte less than n" and "has this byte". */
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+#define HAS_LESS(word, n) (((word)-EACH(n)) & ~(word)&EACH(0x80))
+#define HAS(word, byte) HAS_LESS((word) ^ EACH(byte), 1)
+
+static bool is_plain_word(uint64_t word)
+{
+    return ((word & EACH(0x80)) | HAS_LESS(word, 0x20) | HAS(word, '"') | HAS(word, '\\') |
+            HAS(word, 0x7f)) == 0;
+}
+
+bool gm_json_is_plain(const char *bytes, size_t length)
+{
+    const char *end = bytes + length;
+    uint64_t word = EACH('a');
+
+    if (length < sizeof(word)) {
+        for (; bytes != end; ++bytes)
+            word = word << 8 | (unsigned char)*bytes;
+        return is_plain_word(word);
+    }
+    for (; (size_t)(end - bytes) > sizeof(word); bytes += sizeof(word)) {
+        memcpy(&word, bytes, sizeof(word));
+        if (!is_plain_word(word))
+            return false;
+    }
+    memcpy(&word, end - sizeof(word), sizeof(word)); /* some bytes a second time */
+    return is_plain_word(word);
+}
+
 static void append_escaped(gm_buffer_t *out, unsigned char c)
 {
     static const char specials[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
@@ -78,14 +108,13 @@ static void append_escaped(gm_buffer_t *out, unsigned char c)
 
 static void append_quoted(gm_buffer_t *out, const char *bytes, size_t length)
 {
-    size_t at = 0, plain = 0; /* bytes from plain to at wait to be copied as they are */
+    size_t at = gm_json_is_plain(bytes, length) ? length : 0, plain = 0; /* from plain to at: to be copied */
 
     gm_buffer_append_char(out, '"');
     while (at < length) {
         unsigned char c = (unsigned char)bytes[at];
-        bool is_valid;
+        bool is_valid, must_escape = c < 0x20 || c == 0x7f || c == '"' || c == '\\';
         size_t step = measure_utf8((const unsigned char *)bytes + at, length - at, &is_valid);
-        bool must_escape = c < 0x20 || c == '"' || c == '\\';
 
         if (must_escape || !is_valid) {
             gm_buffer_append(out, bytes + plain, at - plain);

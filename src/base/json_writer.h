@@ -24,6 +24,8 @@ void gm_json_key(gm_json_t *self, const char *name);
 void gm_json_string(gm_json_t *self, const char *text); /* NULL is written as null */
 /** Any bytes: control characters are escaped, and what is not UTF-8 becomes U+FFFD. */
 void gm_json_bytes(gm_json_t *self, const char *bytes, size_t length);
+/** Whether bytes may stand in quotes as they are: printable ASCII, no quotes, no backslash. */
+bool gm_json_is_plain(const char *bytes, size_t length);
 void gm_json_integer(gm_json_t *self, int64_t value);
 void gm_json_boolean(gm_json_t *self, bool value);
 

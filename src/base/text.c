@@ -274,6 +274,38 @@ int gm_text_parse_integer(const char *text, uint64_t min, uint64_t max, uint64_t
     return 0;
 }
 
+int gm_text_parse_fraction(const char *text, uint64_t *millionths, gm_error_t *err)
+{
+    uint64_t value, scale = 1000000;
+    bool fits;
+    const char *at = read_whole(text, &value, &fits);
+
+    if (at == text || (*at == '.' && (at[1] == '\0' || strlen(at + 1) > 6)))
+        return gm_error_set(err, NULL, "\"%s\" is not a fraction, expected 0 to 1, for example 0.01",
+                            show(text).text);
+    value = fits && value <= 1 ? value * scale : 2 * scale;
+    for (at += *at == '.' ? 1 : 0; *at >= '0' && *at <= '9'; ++at)
+        value += (uint64_t)(*at - '0') * (scale /= 10);
+    if (*at != '\0')
+        return gm_error_set(err, NULL, "\"%s\" is not a fraction, expected 0 to 1, for example 0.01",
+                            show(text).text);
+    if (value > 1000000)
+        return gm_error_set(err, NULL, "%s is out of range, expected 0 to 1", show(text).text);
+    *millionths = value;
+    return 0;
+}
+
+char *gm_text_format_fraction(char *out, size_t out_bytes, uint64_t millionths)
+{
+    int length = snprintf(out, out_bytes, "%u.%06u", (unsigned)(millionths / 1000000),
+                          (unsigned)(millionths % 1000000));
+
+    while (out[length - 1] == '0')
+        --length;
+    out[out[length - 1] == '.' ? length - 1 : length] = '\0';
+    return out;
+}
+
 static bool is_ipv6(const char *text)
 {
     struct in6_addr address;

@@ -25,6 +25,12 @@ GM_MUST_USE int gm_text_parse_size(const char *text, uint64_t *bytes, gm_error_t
 GM_MUST_USE int gm_text_parse_integer(const char *text, uint64_t min, uint64_t max, uint64_t *value,
                                       gm_error_t *err);
 
+/** "0" to "1", with up to six digits behind the point. @return 0, or -1 with *err filled */
+GM_MUST_USE int gm_text_parse_fraction(const char *text, uint64_t *millionths, gm_error_t *err);
+
+/** The shortest text for it; `out` holds 16 bytes or more. */
+char *gm_text_format_fraction(char *out, size_t out_bytes, uint64_t millionths);
+
 /** A host (name, IPv4 or bare IPv6 address) and a port. */
 typedef struct gm_hostport {
     char host[256]; /* without brackets; "" = all addresses, only where the text may leave it out */

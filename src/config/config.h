@@ -135,9 +135,24 @@ typedef struct gm_route_conf {
 
 typedef enum gm_log_format { GM_LOG_FORMAT_AUTO, GM_LOG_FORMAT_TEXT, GM_LOG_FORMAT_JSON } gm_log_format_t;
 
+/* One line per request that is over. */
+typedef struct gm_access_conf {
+    uint64_t enabled; /* 0 = no such lines */
+    char *path;       /* owned; NULL = they go where all lines go */
+    uint64_t sample;  /* millionths */
+    uint64_t only_failures;
+    uint64_t slower_than_ms; /* 0 = whatever it took */
+} gm_access_conf_t;
+
+typedef struct gm_tracing_conf {
+    uint64_t enabled; /* 0 = fields about traces are passed on as they are */
+} gm_tracing_conf_t;
+
 typedef struct gm_log_conf {
     uint64_t level;  /* gm_log_level_t of telemetry/log.h: debug, info, warn, error */
     uint64_t format; /* gm_log_format_t */
+    char *output;    /* owned; "stdout", "stderr" or a file's name */
+    gm_access_conf_t access;
 } gm_log_conf_t;
 
 /* Where a value came from, so that later checks can point at it. */
@@ -151,6 +166,7 @@ typedef struct gm_config {
     gm_proxy_conf_t proxy;
     GM_VECTOR(gm_route_conf_t *) routes; /* owned */
     gm_log_conf_t log;
+    gm_tracing_conf_t tracing;
     GM_VECTOR(gm_origin_t) origins;
     bool origins_sorted;
 } gm_config_t;

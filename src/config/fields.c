@@ -105,6 +105,8 @@ static int parse_number(const gm_field_t *field, const char *text, uint64_t *val
         return gm_text_parse_duration(text, value, err) != 0 ? -1 : check_range(field, *value, text, err);
     case GM_FIELD_SIZE:
         return gm_text_parse_size(text, value, err) != 0 ? -1 : check_range(field, *value, text, err);
+    case GM_FIELD_FRACTION:
+        return gm_text_parse_fraction(text, value, err);
     default:
         return parse_choice(field, text, value, err);
     }
@@ -144,6 +146,11 @@ static char *in_folder(const char *folder, const char *name)
     return gm_buffer_detach(&path);
 }
 
+bool gm_field_is_standard(const gm_field_t *field, const char *text)
+{
+    return (field->flags & GM_FIELD_STANDARD) && (strcmp(text, "stdout") == 0 || strcmp(text, "stderr") == 0);
+}
+
 static int set_text(const gm_fill_t *fill, const gm_field_t *field, void *into, const char *text,
                     gm_error_t *err)
 {
@@ -154,7 +161,9 @@ static int set_text(const gm_fill_t *fill, const gm_field_t *field, void *into, 
     if (field->type != GM_FIELD_HOST && text[0] == '\0')
         return gm_error_set(err, NULL, "must not be empty");
     free(*value);
-    *value = field->type == GM_FIELD_FILE ? in_folder(fill->folder, text) : gm_strdup(text);
+    *value = field->type == GM_FIELD_FILE && !gm_field_is_standard(field, text)
+                 ? in_folder(fill->folder, text)
+                 : gm_strdup(text);
     return 0;
 }
 
@@ -628,6 +637,8 @@ void gm_field_format(const gm_field_t *field, const void *of, gm_buffer_t *out)
         gm_buffer_append_text(out, gm_text_format_duration(text, sizeof(text), *(const uint64_t *)value));
     } else if (field->type == GM_FIELD_SIZE) {
         gm_buffer_append_text(out, gm_text_format_size(text, sizeof(text), *(const uint64_t *)value));
+    } else if (field->type == GM_FIELD_FRACTION) {
+        gm_buffer_append_text(out, gm_text_format_fraction(text, sizeof(text), *(const uint64_t *)value));
     } else if (field->choices != NULL) {
         gm_buffer_append_text(out, field->choices[*(const uint64_t *)value]);
     } else if (field->type == GM_FIELD_AUTO && *(const uint64_t *)value == 0) {

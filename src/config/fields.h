@@ -19,6 +19,7 @@ typedef enum gm_field_type {
     GM_FIELD_AUTO,     /* min..max, or "auto" = 0 */
     GM_FIELD_DURATION, /* milliseconds, min..max */
     GM_FIELD_SIZE,     /* bytes, min..max */
+    GM_FIELD_FRACTION, /* millionths, 0 to 1 */
     GM_FIELD_CHOICE,   /* index into `choices` */
     GM_FIELD_BOOLEAN,  /* 0 or 1; `choices` are "false" and "true" */
     GM_FIELD_SECTION,  /* a struct with rows of its own */
@@ -29,12 +30,13 @@ typedef enum gm_field_type {
 
 enum {
     GM_FIELD_REQUIRED = 1,
-    GM_FIELD_GUESSED = 2,  /* a shorthand people guess: not documented */
-    GM_FIELD_WILDCARD = 4, /* a text: the host of requests, for config/validate and the JSON schema */
-    GM_FIELD_PATH = 8,     /* a text: the path of requests, likewise */
-    GM_FIELD_CIDR = 16,    /* texts: addresses and networks, see base/cidr */
-    GM_FIELD_UNIX = 64,    /* a host: or "unix:/path", which has no port */
-    GM_FIELD_INSTEAD = 32  /* may be given instead of all required rows of its section */
+    GM_FIELD_GUESSED = 2,    /* a shorthand people guess: not documented */
+    GM_FIELD_WILDCARD = 4,   /* a text: the host of requests, for config/validate and the JSON schema */
+    GM_FIELD_PATH = 8,       /* a text: the path of requests, likewise */
+    GM_FIELD_CIDR = 16,      /* texts: addresses and networks, see base/cidr */
+    GM_FIELD_UNIX = 64,      /* a host: or "unix:/path", which has no port */
+    GM_FIELD_STANDARD = 128, /* a file: or "stdout" or "stderr" */
+    GM_FIELD_INSTEAD = 32    /* may be given instead of all required rows of its section */
 };
 
 typedef struct gm_section gm_section_t;
@@ -81,6 +83,9 @@ const gm_field_t *gm_fields_instead(const gm_section_t *section);
 
 /** Frees what the fields of a struct own, not the struct itself. */
 void gm_fields_dispose(const gm_section_t *section, void *of);
+
+/** Whether a file's name stands for one of the process's own. */
+bool gm_field_is_standard(const gm_field_t *field, const char *text);
 
 /** The shortest text that gives the same value. `out` is cleared first. Not for sections and lists. */
 void gm_field_format(const gm_field_t *field, const void *of, gm_buffer_t *out);

@@ -111,6 +111,9 @@ static void append_pattern(gm_buffer_t *out, const gm_field_t *field)
     case GM_FIELD_SIZE:
         append_sizes(out, field);
         return;
+    case GM_FIELD_FRACTION:
+        gm_buffer_append_text(out, "^(0(\\.[0-9]{1,6})?|1(\\.0{1,6})?)$");
+        return;
     case GM_FIELD_HOST:
         gm_buffer_append_text(out, field->flags & GM_FIELD_UNIX ? "^(" SOCKET "|" : "^(");
         gm_buffer_append_text(out, NAME "|" IPV4 "|" IPV6);
@@ -197,6 +200,16 @@ static void render_integer(const gm_field_t *field, gm_json_t *json)
     gm_json_close(json, '}');
 }
 
+static void render_fraction(gm_json_t *json)
+{
+    open_alternative(json, "number");
+    gm_json_key(json, "minimum");
+    gm_json_integer(json, 0);
+    gm_json_key(json, "maximum");
+    gm_json_integer(json, 1);
+    gm_json_close(json, '}');
+}
+
 static bool has_form(const gm_field_t *field)
 {
     return (field->type != GM_FIELD_TEXT && field->type != GM_FIELD_FILE) ||
@@ -221,6 +234,8 @@ static void render_alternatives(const gm_field_t *field, gm_json_t *json)
     gm_json_open(json, '[');
     if (field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_SIZE && field->type != GM_FIELD_DURATION)
         render_integer(field, json);
+    if (field->type == GM_FIELD_FRACTION)
+        render_fraction(json);
     if (field->type == GM_FIELD_AUTO) {
         gm_json_open(json, '{');
         gm_json_key(json, "const");
@@ -290,6 +305,12 @@ static void render_type(const gm_field_t *field, gm_json_t *json)
     }
 }
 
+static void render_fraction_value(const char *text, gm_json_t *json)
+{
+    gm_json_integer(json, text[0] - '0');
+    gm_buffer_append_text(json->out, text + 1);
+}
+
 static void render_default(const gm_field_t *field, gm_json_t *json)
 {
     /* a size may be digits alone */
@@ -301,6 +322,8 @@ static void render_default(const gm_field_t *field, gm_json_t *json)
     gm_json_key(json, "default");
     if (is_number && field->fallback[strspn(field->fallback, "0123456789")] == '\0')
         gm_json_integer(json, strtoll(field->fallback, NULL, 10));
+    else if (field->type == GM_FIELD_FRACTION)
+        render_fraction_value(field->fallback, json);
     else if (field->type == GM_FIELD_BOOLEAN)
         gm_json_boolean(json, strcmp(field->fallback, "true") == 0);
     else
@@ -498,6 +521,9 @@ static void render_values(const gm_field_t *field, gm_buffer_t *out)
     case GM_FIELD_SIZE:
         gm_buffer_printf(out, "size, %s–%s", gm_text_format_size(min, sizeof(min), field->min),
                          gm_text_format_size(max, sizeof(max), field->max));
+        return;
+    case GM_FIELD_FRACTION:
+        gm_buffer_append_text(out, "fraction, 0–1");
         return;
     case GM_FIELD_CHOICE:
     case GM_FIELD_BOOLEAN:

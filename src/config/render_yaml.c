@@ -81,7 +81,7 @@ static void render_scalar(const gm_field_t *field, const void *of, gm_buffer_t *
     gm_buffer_t text = {0};
 
     gm_field_format(field, of, &text);
-    if (field->type == GM_FIELD_FILE)
+    if (field->type == GM_FIELD_FILE && !gm_field_is_standard(field, text.length != 0 ? text.text : ""))
         make_absolute(&text);
     if (needs_quotes(field))
         render_text(text.text, out);

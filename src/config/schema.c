@@ -217,13 +217,38 @@ static const gm_field_t route_fields[] = {
 static const gm_section_t route_section = {"routes", route_fields, sizeof(gm_route_conf_t), -1,
     AT(gm_route_conf_t, place), NOT_A_HOSTPORT};
 
+static const gm_field_t access_fields[] = {
+    {"enabled", GM_FIELD_BOOLEAN, AT(gm_access_conf_t, enabled), "true", 0, 0, booleans, NULL, 0, NULL,
+     "one line at level info for each request that is over"},
+    {"path", GM_FIELD_FILE, AT(gm_access_conf_t, path), NULL, 0, 0, NULL, NULL, 0, "file output",
+     "a file of their own for these lines, whatever log.level is; absent = with all others"},
+    {"sample", GM_FIELD_FRACTION, AT(gm_access_conf_t, sample), "1", 0, 1000000, NULL, NULL, 0, NULL,
+     "of requests that did not fail, the share that is logged: 0.01 = one in a hundred"},
+    {"only_failures", GM_FIELD_BOOLEAN, AT(gm_access_conf_t, only_failures), "false", 0, 0, booleans, NULL, 0, NULL,
+     "only requests that failed, beside those that slower_than asks for"},
+    {"slower_than", GM_FIELD_DURATION, AT(gm_access_conf_t, slower_than_ms), "0s", 0, DAY_MS, NULL, NULL, 0, NULL,
+     "only requests that took at least so long, beside those that failed; 0s = all"},
+    {0}};
+static const gm_section_t access_section = {"log.access", access_fields, sizeof(gm_access_conf_t), -1, -1,
+    NOT_A_HOSTPORT};
+
 static const gm_field_t log_fields[] = {
     {"level", GM_FIELD_CHOICE, AT(gm_log_conf_t, level), "info", 0, 0, log_levels, NULL, 0, NULL,
      "least important lines to print"},
     {"format", GM_FIELD_CHOICE, AT(gm_log_conf_t, format), "auto", 0, 0, log_formats, NULL, 0, NULL,
      "auto = text on a terminal, JSON otherwise"},
+    {"output", GM_FIELD_FILE, AT(gm_log_conf_t, output), "stdout", 0, 0, NULL, NULL, GM_FIELD_STANDARD, "path file",
+     "stdout, stderr or a file; SIGUSR1 has files opened anew, for whoever rotates them"},
+    {"access", GM_FIELD_SECTION, AT(gm_log_conf_t, access), NULL, 0, 0, NULL, &access_section, 0, "access_log",
+     "lines about requests"},
     {0}};
 static const gm_section_t log_section = {"log", log_fields, sizeof(gm_log_conf_t), -1, -1, NOT_A_HOSTPORT};
+
+static const gm_field_t tracing_fields[] = {
+    {"enabled", GM_FIELD_BOOLEAN, AT(gm_tracing_conf_t, enabled), "true", 0, 0, booleans, NULL, 0, NULL,
+     "each request has a trace: X-Trace-ID and traceparent are taken from clients or made; false = passed on unread"},
+    {0}};
+static const gm_section_t tracing_section = {"tracing", tracing_fields, sizeof(gm_tracing_conf_t), -1, -1, NOT_A_HOSTPORT};
 
 static const gm_field_t config_fields[] = {
     {"proxy", GM_FIELD_SECTION, AT(gm_config_t, proxy), NULL, 0, 0, NULL, &proxy_section, 0, NULL,
@@ -231,6 +256,8 @@ static const gm_field_t config_fields[] = {
     {"routes", GM_FIELD_LIST, AT(gm_config_t, routes), NULL, 0, 0, NULL, &route_section, 0, NULL,
      "requests for other backends; absent = everything to proxy.backend"},
     {"log", GM_FIELD_SECTION, AT(gm_config_t, log), NULL, 0, 0, NULL, &log_section, 0, "logging", "what is printed"},
+    {"tracing", GM_FIELD_SECTION, AT(gm_config_t, tracing), NULL, 0, 0, NULL, &tracing_section, 0, "trace",
+     "which requests belong together"},
     {0}};
 const gm_section_t gm_config_section = {"", config_fields, sizeof(gm_config_t), -1, -1, NOT_A_HOSTPORT};
 /* clang-format on */

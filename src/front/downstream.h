@@ -17,7 +17,9 @@ typedef struct gm_downstream {
     gm_span_t
         client_cert; /* who the client is by its certificate, for X-Forwarded-Client-Cert; NULL = unknown */
     gm_span_t peer;  /* the client's address as text */
-    gm_head_field_t *trailers; /* set by the handler before the last piece of the answer; not copied */
+    const char *tls; /* "TLSv1.3"; static; NULL = plain */
+    uint64_t began_ns, headed_ns; /* when the head's first and last byte came; 0 = nobody wants to know */
+    gm_head_field_t *trailers;    /* set by the handler before the last piece of the answer; not copied */
     size_t trailer_count;
     /**
      * Set by the handler: the proxy ends now. Whoever has no answer yet should get one that says so, and an

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "front/message.h"
 #include "net/transport.h"
 #include "tls/peer.h"
@@ -319,6 +320,9 @@ static void begin_request(gm_http1_connection_t *self)
     self->exchange->downstream = (gm_downstream_t){
         .is_trusted = self->is_trusted,
         .peer = {self->peer, self->peer_length},
+        .tls = self->wire != NULL ? gm_tls_wire_version(self->wire) : NULL,
+        .began_ns = self->head_began_ns,
+        .headed_ns = self->head_began_ns,
         .client_cert = {self->client_cert, self->client_cert != NULL ? strlen(self->client_cert) : 0},
         .open_tunnel = gm_http1_open_tunnel,
         .half_close = gm_http1_half_close,
@@ -354,6 +358,8 @@ static void refuse(gm_http1_connection_t *self, gm_failure_t failure, const char
 static void accept_head(gm_http1_connection_t *self, const gm_head_t *head)
 {
     begin_request(self);
+    if (self->head_began_ns != 0 && self->seen != 0) /* it came in parts */
+        self->exchange->downstream.headed_ns = gm_clock_monotonic_ns();
     fill_request(self, head);
     h2o_buffer_consume(&self->sock->input, head->length);
     self->exchange->body =
@@ -379,6 +385,12 @@ static void on_late_head(gm_watch_t *watch)
            "the request's head did not arrive in time");
 }
 
+static void begin_head(gm_http1_connection_t *self)
+{
+    gm_watch_start(self->front->options.watches, &self->reading, self->front->options.read_ms, on_late_head);
+    self->head_began_ns = self->front->options.keeps_time ? gm_clock_monotonic_ns() : 0;
+}
+
 /* A head as a whole has read_timeout: dripping does not keep it alive. */
 static void on_head_bytes(gm_http1_connection_t *self)
 {
@@ -389,13 +401,14 @@ static void on_head_bytes(gm_http1_connection_t *self)
     if (input->size == 0)
         return;
     if (self->seen == 0)
-        gm_watch_start(self->front->options.watches, &self->reading, self->front->options.read_ms,
-                       on_late_head);
+        begin_head(self);
     ret = gm_head_parse_request(input->bytes, input->size, self->seen, &self->front->options.limits, &head);
-    self->seen = input->size;
-    if (ret > 0)
+    if (ret > 0) {
         accept_head(self, &head);
-    else if (self->is_half_closed)
+        return;
+    }
+    self->seen = input->size;
+    if (self->is_half_closed)
         gm_http1_close(self); /* nothing makes a request of it any more */
     else if (ret < 0)
         refuse(self, failure_of(head.refusal), head.why);

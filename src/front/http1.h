@@ -22,6 +22,7 @@ typedef struct gm_http1_options {
     uint64_t max_requests;    /* per connection; 0 = no limit */
     const gm_cidr_t *trusted; /* clients that may speak for others */
     size_t trusted_count;
+    bool keeps_time;     /* of when heads begin and end */
     atomic_size_t *open; /* connections of the process; reduced when one goes */
 } gm_http1_options_t;
 

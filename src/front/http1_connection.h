@@ -64,7 +64,8 @@ struct gm_http1_connection {
     bool has_head, is_chunked, has_no_body, is_broken;
     bool is_sending_interim; /* the answer waits until that is out */
     bool is_held;
-    size_t seen; /* bytes of the head that were looked at already */
+    size_t seen;            /* bytes of the head that were looked at already */
+    uint64_t head_began_ns; /* 0 = nobody wants to know */
     gm_reader_t reader;
     gm_framing_t framing;
     gm_http1_exchange_t *exchange; /* NULL between requests */

@@ -1,17 +1,7 @@
 /*
- * The one way in which field lines and numbers are written. Called by front/ and proxy/ on a worker.
+ * The one way in which field lines are written. Called by front/ and proxy/ on a worker.
  */
 #include "http/write.h"
-
-char *gm_write_number(char *at, uint64_t value)
-{
-    char digits[20], *first = digits + sizeof(digits);
-
-    do
-        *--first = (char)('0' + value % 10);
-    while ((value /= 10) != 0);
-    return gm_write(at, first, (size_t)(digits + sizeof(digits) - first));
-}
 
 char *gm_write_fields(char *at, const gm_head_field_t *fields, size_t count)
 {

@@ -13,6 +13,7 @@
 #include "front/message.h"
 #include "http/fields.h"
 #include "net/transport.h"
+#include "proxy/finish.h"
 #include "proxy/reply.h"
 #include "proxy/request_head.h"
 #include "proxy/retry.h"
@@ -97,8 +98,8 @@ static void on_dispose(void *data)
     gm_forward_t *self = data;
 
     if (!self->has_finished && !self->is_tunnel)
-        gm_request_log_gone(self->request,
-                            self->has_started ? "before its answer ended" : "before its answer");
+        gm_request_leave(self->request, self->has_started ? "before its answer ended" : "before its answer");
+    self->request->record.bytes_in = self->body_bytes;
     gm_watch_stop(&self->total); /* but the body is not touched: it may have gone before */
     drop_client(self);
     h2o_buffer_dispose(&self->up);
@@ -108,7 +109,7 @@ static void on_dispose(void *data)
 /* The client has a part of an answer: it must see that this is not all. */
 static void cut(gm_forward_t *self, gm_failure_t failure, const char *detail)
 {
-    gm_request_log_failure(self->request, gm_failure_row(failure)->label, detail);
+    gm_request_fail(self->request, failure, detail);
     detach(self);
     drop_client(self);
     self->is_broken = self->has_finished = true;
@@ -326,6 +327,7 @@ static void on_body(void *data)
         gm_watch_renew(&self->total);
     if (!self->has_started) {
         self->has_started = true;
+        gm_request_begin_answer(self->request);
         h2o_start_response(self->request->req, &self->super);
         if (self->is_tunnel)
             write_request(self); /* what the client sent ahead of the answer */
@@ -383,6 +385,13 @@ static bool fails_with_body(gm_forward_t *self)
     return true;
 }
 
+/* Whom the request waits for, while there is no answer. */
+static void await(gm_forward_t *self, gm_phase_t phase)
+{
+    if (!self->has_started)
+        gm_record_enter(&self->request->record, phase);
+}
+
 static void write_request(gm_forward_t *self)
 {
     h2o_iovec_t bufs[5];
@@ -406,10 +415,14 @@ static void write_request(gm_forward_t *self)
         return;
     if (self->body != NULL)
         self->body->is_taker_busy = count != 0;
-    if (count != 0)
+    if (count != 0) {
+        await(self, GM_PHASE_SENT);
         gm_client_write(self->client, bufs, count, self->has_sent_all && !self->is_tunnel);
-    else if (self->has_sent_all && self->is_tunnel)
+    } else if (!self->has_sent_all) {
+        await(self, GM_PHASE_BODY);
+    } else if (self->is_tunnel) {
         end_tunnel_request(self);
+    }
 }
 
 static void on_body_change(gm_stream_t *body)
@@ -437,6 +450,8 @@ static void on_written(void *data)
 
     if (self->body != NULL)
         self->body->is_taker_busy = false;
+    if (self->has_sent_all)
+        await(self, GM_PHASE_FIRST_BYTE);
     write_request(self);
 }
 
@@ -477,6 +492,7 @@ static void begin_exchange(gm_forward_t *self, gm_client_t *client)
     const gm_timeout_conf_t *timeouts = timeouts_of(self->request);
 
     self->client = client;
+    gm_finish_begin_attempt(self->request, client);
     gm_client_begin(client, &events, self, is_head_request(self), timeouts->read_timeout_ms,
                     timeouts->write_timeout_ms);
     if (self->body != NULL && !self->has_taken_body)
@@ -500,9 +516,10 @@ static void connect_anew(gm_forward_t *self)
 {
     gm_proxy_context_t *context = self->request->context;
 
+    ++self->request->record.attempts;
     self->request->connector = gm_connector_start(
         &context->connecting, self->request->cluster, gm_pool_preferred_address(pool_of(self->request)),
-        context->proxy->tls[self->request->route->cluster], on_connected, self);
+        context->proxy->tls[self->request->route->cluster], &self->request->record, on_connected, self);
 }
 
 static void connect_first(gm_forward_t *self)
@@ -510,10 +527,12 @@ static void connect_first(gm_forward_t *self)
     /* what must not be sent twice must not be sent into a connection that is closed already */
     gm_client_t *client = gm_pool_take(pool_of(self->request), !gm_retry_is_idempotent(self->request->req));
 
-    if (client != NULL)
-        begin_exchange(self, client);
-    else
+    if (client == NULL) {
         connect_anew(self);
+        return;
+    }
+    ++self->request->record.attempts;
+    begin_exchange(self, client);
 }
 
 static void on_turn(gm_turn_t *turn, bool is_late)
@@ -567,6 +586,8 @@ static void begin(gm_forward_t *self)
         start_total(self);
     if (gm_turn_take(gm_pool_turns(pool_of(self->request)), &self->turn, on_turn))
         connect_first(self);
+    else
+        gm_record_enter(&self->request->record, GM_PHASE_QUEUE);
 }
 
 /* ---- request_buffering */

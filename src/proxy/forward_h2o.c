@@ -17,6 +17,9 @@ static void dispatch(gm_request_t *request, h2o_socketpool_t *pool)
     h2o_handler_t *forwarder = request->context->proxy->forwarders[request->route->cluster];
 
     ++request->tries;
+    ++request->record.attempts;
+    request->record.is_reused = request->was_pooled;
+    gm_record_enter(&request->record, GM_PHASE_FIRST_BYTE);
     request->overrides = (h2o_req_overrides_t){
         .client_ctx = h2o_context_get_handler_context(&request->context->super, forwarder),
         .socketpool = pool};
@@ -42,7 +45,7 @@ static void connect_first(gm_request_t *request)
     request->connector =
         gm_connector_start(&context->connecting, request->cluster,
                            gm_pool_h2o_preferred_address(context->pools_h2o[request->route->cluster]), NULL,
-                           on_connected, request);
+                           &request->record, on_connected, request);
 }
 
 void gm_forward_h2o_start(gm_request_t *request)

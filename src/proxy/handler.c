@@ -43,9 +43,9 @@ static void log_forwarding(const gm_request_t *request)
         {"backend", authority, strlen(authority)},
     };
 
-    gm_log_with(GM_LOG_INFO, fields, GM_COUNT_OF(fields), "Forwarding: %.*s %.*s → %s", (int)req->method.len,
-                req->method.base, (int)(req->path.len < 4096 ? req->path.len : 4096), req->path.base,
-                authority);
+    gm_log_with(gm_log_is_json() ? GM_LOG_DEBUG : GM_LOG_INFO, fields, GM_COUNT_OF(fields),
+                "Forwarding: %.*s %.*s → %s", (int)req->method.len, req->method.base,
+                (int)(req->path.len < 4096 ? req->path.len : 4096), req->path.base, authority);
 }
 
 static void forward(gm_request_t *request)
@@ -56,7 +56,8 @@ static void forward(gm_request_t *request)
         const char *authority = gm_cluster_host_field(request->cluster);
         req->authority = h2o_iovec_init(authority, strlen(authority));
     }
-    if (gm_log_is_on(GM_LOG_INFO))
+    /* for people; a machine has all of it in one line when the request is over */
+    if (gm_log_is_on(gm_log_is_json() ? GM_LOG_DEBUG : GM_LOG_INFO))
         log_forwarding(request);
     if (gm_proxy_is_ours(request->context->proxy)) {
         gm_forward_start(request);

@@ -41,6 +41,7 @@ static void answer(gm_request_t *request)
     req->res.content_length = 0;
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("allow"), 0, "Allow", methods,
                           sizeof(methods) - 1);
+    gm_request_begin_answer(request);
     h2o_send_inline(req, "", 0);
 }
 

@@ -3,9 +3,22 @@
  */
 #include "proxy/proxy.h"
 
+#include "telemetry/log.h"
 #include "tls/client_context.h"
 
 #define POLL_MS 5
+
+static int open_access_stream(gm_proxy_t *self, gm_error_t *err)
+{
+    const gm_access_conf_t *access = &gm_snapshot_config(self->snapshot)->log.access;
+    const gm_log_stream_options_t options = {.path = access->path, .describe_lost = gm_log_describe_lost};
+    gm_error_t why = {0};
+
+    if (!access->enabled || access->path == NULL)
+        return 0;
+    self->access_stream = gm_log_stream_open(&options, &why);
+    return self->access_stream != NULL ? 0 : gm_error_set(err, NULL, "%s (log.access.path)", why.text);
+}
 
 gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err)
 {
@@ -19,6 +32,11 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err)
     self->routes = gm_snapshot_routes(snapshot, &self->route_count);
     for (size_t i = 0; i != self->route_count; ++i)
         self->has_hosts = self->has_hosts || self->routes[i].host != NULL;
+    if (open_access_stream(self, err) != 0) {
+        gm_snapshot_release(self->snapshot);
+        free(self);
+        return NULL;
+    }
     self->clusters = gm_alloc((self->cluster_count + 1) * sizeof(self->clusters[0]));
     self->forwarders = gm_alloc((self->cluster_count + 1) * sizeof(self->forwarders[0]));
     self->tls = gm_alloc((self->cluster_count + 1) * sizeof(self->tls[0]));
@@ -45,6 +63,7 @@ void gm_proxy_destroy(gm_proxy_t *self)
         gm_cluster_release(self->clusters[i]);
         SSL_CTX_free(self->tls[i]);
     }
+    gm_log_stream_close(self->access_stream);
     free(self->clusters);
     free(self->tls);
     free(self->forwarders);
@@ -68,6 +87,18 @@ static uint64_t shortest(const gm_timeout_conf_t *timeout)
     return timeout->tunnel_idle_timeout_ms != 0 ? min_of(ms, timeout->tunnel_idle_timeout_ms) : ms;
 }
 
+static gm_access_log_t *create_access_log(const gm_proxy_t *proxy)
+{
+    const gm_access_conf_t *conf = &gm_snapshot_config(proxy->snapshot)->log.access;
+    const gm_access_log_options_t options = {.stream = proxy->access_stream,
+                                             .json = gm_log_is_json(),
+                                             .only_failures = conf->only_failures,
+                                             .slower_than_ns = conf->slower_than_ms * 1000000,
+                                             .sample = (uint32_t)conf->sample};
+
+    return conf->enabled ? gm_access_log_create(&options) : NULL;
+}
+
 gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop, h2o_globalconf_t *globalconf)
 {
     gm_proxy_context_t *self = gm_alloc(sizeof(*self));
@@ -81,6 +112,9 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
 
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
+    self->access_log = create_access_log(proxy);
+    self->traces = gm_snapshot_config(proxy->snapshot)->tracing.enabled;
+    gm_random_init(&self->random);
     pool.watches = self->watches = gm_watches_create(shortest(timeout));
     h2o_timeout_init(loop, &self->request_timeout, timeout->request_timeout_ms);
     h2o_timeout_init(loop, &self->poll_interval, POLL_MS);
@@ -112,6 +146,7 @@ void gm_proxy_context_destroy(gm_proxy_context_t *self)
         gm_pool_h2o_destroy(self->pools_h2o[i]);
     free(self->pools);
     free(self->pools_h2o);
+    gm_access_log_destroy(self->access_log);
     gm_watches_destroy(self->watches);
     h2o_timeout_dispose(loop, &self->request_timeout);
     h2o_timeout_dispose(loop, &self->poll_interval);

@@ -4,10 +4,12 @@
 
 #include <h2o.h>
 
+#include "base/random.h"
 #include "config/snapshot.h"
 #include "front/connection.h"
 #include "net/watch.h"
 #include "proxy/held_body.h"
+#include "telemetry/access_log.h"
 #include "upstream/connector.h"
 #include "upstream/pool.h"
 #include "upstream/pool_h2o.h"
@@ -21,8 +23,9 @@ typedef struct gm_proxy {
     gm_cluster_t **clusters; /* owned array of shared ones, in the snapshot's order */
     SSL_CTX **tls;           /* owned array of owned ones, in the same order; NULL = plain */
     size_t cluster_count;
-    gm_held_bodies_t held;      /* request_buffering */
-    h2o_handler_t **forwarders; /* owned array; each goes with the globalconf; one per cluster */
+    gm_held_bodies_t held;          /* request_buffering */
+    gm_log_stream_t *access_stream; /* owned; NULL = access lines go to the process log */
+    h2o_handler_t **forwarders;     /* owned array; each goes with the globalconf; one per cluster */
 } gm_proxy_t;
 
 /** One worker's part of it; its h2o_context_t is the one that the library hands round. */
@@ -33,6 +36,9 @@ typedef struct gm_proxy_context {
     gm_pool_t **pools;         /* owned, one per cluster; engine "gomesh" */
     gm_pool_h2o_t **pools_h2o; /* owned, one per cluster; engine "h2o" */
     gm_connecting_t connecting;
+    gm_access_log_t *access_log; /* owned; NULL = off */
+    gm_random_t random;
+    bool traces; /* tracing is on */
     h2o_timeout_t poll_interval, request_timeout;
 } gm_proxy_context_t;
 
@@ -45,6 +51,12 @@ void gm_proxy_destroy(gm_proxy_t *self);
 static inline bool gm_proxy_is_ours(const gm_proxy_t *self)
 {
     return gm_snapshot_config(self->snapshot)->proxy.engine == GM_ENGINE_GOMESH;
+}
+
+/** Whether anybody wants to know what this worker's requests are like. */
+static inline bool gm_proxy_keeps_records(const gm_proxy_context_t *context)
+{
+    return context->access_log != NULL && gm_access_log_is_on(context->access_log);
 }
 
 /** The engine "h2o" holds bodies in memory, so without a limit it has one. */

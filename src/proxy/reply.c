@@ -120,7 +120,8 @@ void gm_reply_failure(gm_request_t *request, gm_failure_t failure, const char *d
     h2o_iovec_t body = gm_reply_fill(request, failure, detail);
 
     request->is_failed = true;
-    gm_request_log_failure(request, gm_failure_row(failure)->label, detail);
+    gm_request_fail(request, failure, detail);
+    gm_request_begin_answer(request);
     h2o_send_inline(request->req, body.base, body.len);
 }
 
@@ -161,7 +162,7 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
         gm_request_t stub = {.req = req, .context = gm_proxy_context_of(req)};
         const char *detail = req->res.reason;
         gm_failure_t failure = failure_of_status(req->res.status);
-        gm_request_log_failure(&stub, gm_failure_row(failure)->label, detail);
+        gm_request_fail(&stub, failure, detail);
         slot = gm_reply_replace_body(req, slot, gm_reply_fill(&stub, failure, detail));
     }
     h2o_setup_next_ostream(req, slot);

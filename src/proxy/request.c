@@ -5,7 +5,9 @@
 #include "proxy/request.h"
 
 #include "proxy/deadline.h"
+#include "proxy/finish.h"
 #include "proxy/response.h"
+#include "proxy/trace.h"
 #include "telemetry/log.h"
 
 /* What the library lets us hang on a request: found again through req->prefilters. */
@@ -32,8 +34,9 @@ static void on_dispose(void *data)
     h2o_timeout_unlink(&self->retry);
     gm_deadline_stop(self);
     if (self->is_answered && !self->is_failed && req->error_logs.size > self->errors_seen)
-        gm_request_log_failure(self, gm_failure_row(GM_FAILURE_RESPONSE_TRUNCATED)->label,
-                               req->error_logs.entries[req->error_logs.size - 1].msg.base);
+        gm_request_fail(self, GM_FAILURE_RESPONSE_TRUNCATED,
+                        req->error_logs.entries[req->error_logs.size - 1].msg.base);
+    gm_finish(self);
     gm_connection_end_request(self->connection);
 }
 
@@ -54,6 +57,9 @@ gm_request_t *gm_request_open(h2o_req_t *req)
     gm_request_t *self = h2o_mem_alloc_shared(&req->pool, sizeof(*self), on_dispose);
 
     *self = (gm_request_t){.req = req, .context = gm_proxy_context_of(req)};
+    gm_finish_open(self);
+    if (self->context->traces)
+        gm_trace_begin(self);
     if (!gm_proxy_is_ours(self->context->proxy))
         watch_library(self);
     return self;
@@ -76,20 +82,39 @@ static void log_failure(const gm_request_t *self, gm_log_level_t level, const ch
         {"method", req->input.method.base, req->input.method.len},
         {"path", req->path.base, req->path.len},
         {"backend", authority, strlen(authority)},
+        {"trace_id", self->trace_id.base, self->trace_id.len},
     };
+    size_t count = GM_COUNT_OF(fields) - (self->trace_id.base == NULL ? 1 : 0);
 
-    gm_log_with(level, fields, GM_COUNT_OF(fields), "%.*s %.*s%s%s failed: %s (%s)",
-                (int)req->input.method.len, req->input.method.base,
-                (int)(req->path.len < 2048 ? req->path.len : 2048), req->path.base,
+    gm_log_with(level, fields, count, "%.*s %.*s%s%s failed: %s (%s)", (int)req->input.method.len,
+                req->input.method.base, (int)(req->path.len < 2048 ? req->path.len : 2048), req->path.base,
                 self->cluster != NULL ? " → " : "", authority, label, detail);
 }
 
-void gm_request_log_failure(const gm_request_t *self, const char *label, const char *detail)
+void gm_request_begin_answer(gm_request_t *self)
 {
-    log_failure(self, self->cluster != NULL ? GM_LOG_ERROR : GM_LOG_WARN, label, detail);
+    self->has_begun = true;
+    gm_record_enter(&self->record, GM_PHASE_LAST_BYTE);
+    gm_trace_answer(self);
 }
 
-void gm_request_log_gone(const gm_request_t *self, const char *detail)
+static void note(gm_request_t *self, gm_failure_t failure, const char *detail)
 {
+    if (self->record.failure != GM_NO_FAILURE)
+        return;
+    self->record.failure = (int)failure;
+    self->record.detail = h2o_strdup(&self->req->pool, detail, SIZE_MAX).base;
+}
+
+void gm_request_fail(gm_request_t *self, gm_failure_t failure, const char *detail)
+{
+    note(self, failure, detail);
+    log_failure(self, self->cluster != NULL ? GM_LOG_ERROR : GM_LOG_WARN, gm_failure_row(failure)->label,
+                detail);
+}
+
+void gm_request_leave(gm_request_t *self, const char *detail)
+{
+    note(self, GM_FAILURE_CLIENT_GONE, detail);
     log_failure(self, GM_LOG_INFO, gm_failure_row(GM_FAILURE_CLIENT_GONE)->label, detail);
 }

@@ -3,6 +3,7 @@
 #define GM_PROXY_REQUEST_H
 
 #include "proxy/proxy.h"
+#include "telemetry/record.h"
 
 /** In the request's pool; goes with it. Worker only. */
 typedef struct gm_request {
@@ -17,10 +18,13 @@ typedef struct gm_request {
     unsigned tries;                   /* how often the library's client was asked */
     bool was_pooled;                  /* the last try began with an idle connection */
     size_t errors_seen;               /* of req->error_logs */
-    bool is_answered;                 /* the head of an answer is on its way */
+    bool has_begun;                   /* the head of an answer is on its way */
+    bool is_answered;                 /* engine "h2o": the same */
     bool is_failed;                   /* and it was made here */
     h2o_timeout_entry_t deadline;     /* request_timeout, if that is on */
     bool is_expired;                  /* and it is over: whatever else comes is not sent */
+    gm_record_t record;               /* what the sinks are told in the end */
+    h2o_iovec_t trace_id;             /* as text; NULL = tracing is off */
 } gm_request_t;
 
 /** Opens the file; the connection counts as busy until the request goes. */
@@ -30,13 +34,16 @@ gm_request_t *gm_request_open(h2o_req_t *req);
  * opened. */
 gm_request_t *gm_request_of(h2o_req_t *req);
 
+/** The head of an answer goes out now, whoever made it: the endpoint or GoMesh. */
+void gm_request_begin_answer(gm_request_t *self);
+
 /**
- * The line that says why a request failed. `label` is the failure's one word. Any failure before routing has
- * no cluster and is the client's.
+ * Why a request failed, for the log, and for the record if it is the first that is said. Any failure before
+ * routing has no cluster and is the client's.
  */
-void gm_request_log_failure(const gm_request_t *self, const char *label, const char *detail);
+void gm_request_fail(gm_request_t *self, gm_failure_t failure, const char *detail);
 
 /** The client left: nobody's mistake, so a line at level info. */
-void gm_request_log_gone(const gm_request_t *self, const char *detail);
+void gm_request_leave(gm_request_t *self, const char *detail);
 
 #endif

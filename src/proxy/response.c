@@ -58,8 +58,10 @@ int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
     decide_persistence(req);
     if (request->is_failed)
         return 0;
+    gm_record_enter(&request->record, GM_PHASE_LAST_BYTE);
     if (req->error_logs.size == request->errors_seen) {
         gm_connection_begin_answer(request->connection);
+        gm_request_begin_answer(request);
         drop_hop_by_hop(req);
         return 0;
     }
@@ -71,8 +73,9 @@ int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
     }
     failure = gm_forward_h2o_failure(message);
     request->is_failed = true;
-    gm_request_log_failure(request, gm_failure_row(failure)->label, message);
+    gm_request_fail(request, failure, message);
     slot = gm_reply_replace_body(req, slot, gm_reply_fill(request, failure, message));
+    gm_request_begin_answer(request);
     h2o_setup_next_ostream(req, slot);
     return 1;
 }

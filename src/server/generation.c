@@ -188,6 +188,7 @@ static gm_front_t *create_own_front(gm_generation_t *self, h2o_context_t *contex
         .idle_ms = conf->timeout.idle_timeout_ms,
         .trusted = trusted,
         .trusted_count = trusted_count,
+        .keeps_time = gm_proxy_keeps_records(H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)),
         .min_body_rate = conf->limits.min_body_rate_bytes,
         .max_requests = conf->limits.max_requests_per_connection,
         .open = open,

@@ -38,6 +38,7 @@ static void fill_set(sigset_t *set)
     sigaddset(set, SIGINT);
     sigaddset(set, SIGTERM);
     sigaddset(set, SIGHUP);
+    sigaddset(set, SIGUSR1);
 }
 
 void gm_run_prepare(void)
@@ -81,17 +82,26 @@ static bool has_terminal(void)
 
 /* SIGHUP says that the terminal is gone, or, where there is none, that somebody has edited the configuration.
  */
-static void wait_for_end(int signals)
+static void wait_for_end(int signals, gm_server_t *const *servers, size_t count)
 {
     struct pollfd slot = {.fd = signals, .events = POLLIN};
 
     for (;;) {
         int number = poll(&slot, 1, -1) == 1 ? take_signal(signals) : 0;
-        if (number == SIGHUP && !has_terminal())
+        if (number == SIGUSR1) {
+            gm_log_reopen();
+            for (size_t i = 0; i != count; ++i)
+                gm_server_reopen_logs(servers[i]);
+        } else if (number == SIGHUP && !has_terminal())
             gm_log(GM_LOG_WARN, "SIGHUP changes nothing: a new configuration needs a restart");
         else if (number != 0)
             return;
     }
+}
+
+static bool is_wish_to_end(int number)
+{
+    return number != 0 && number != SIGUSR1;
 }
 
 typedef bool (*state_t)(const gm_server_t *server);
@@ -107,7 +117,8 @@ static void wait_for(ending_t *self, const gm_server_t *server, state_t state, u
             return;
         if (poll(slots, 2, (int)(deadline - now < 1000 ? deadline - now : 1000)) <= 0)
             continue;
-        if (slots[0].revents != 0 && take_signal(self->signals) != 0 && now - self->began >= ONE_EVENT_MS)
+        if (slots[0].revents != 0 && is_wish_to_end(take_signal(self->signals)) &&
+            now - self->began >= ONE_EVENT_MS)
             self->second_signal = true;
         if (slots[1].revents != 0 && read(slots[1].fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
             continue; /* several workers had news at once, and one reading took them all */
@@ -170,7 +181,7 @@ void gm_run(int signals, gm_server_t *const *servers, size_t count, uint64_t shu
     size_t in_flight, cut;
 
     gm_notify("READY=1");
-    wait_for_end(signals);
+    wait_for_end(signals, servers, count);
     notify_stopping(shutdown_timeout_ms);
     gm_text_format_duration(timeout, sizeof(timeout), shutdown_timeout_ms);
     ending.began = gm_clock_monotonic_ms();

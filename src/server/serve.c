@@ -23,20 +23,29 @@
 
 #define BACKEND_DELAY_MS 50
 
-static void open_log(bool json, gm_log_level_t level)
+/* @return 0, or 1, which is the exit code */
+static int open_log(const gm_log_options_t *options)
 {
-    gm_log_options_t options = {.fd = STDOUT_FILENO, .json = json, .level = level};
+    gm_error_t err = {0};
 
     gm_run_prepare(); /* the log's thread is the first */
-    gm_log_open(&options);
+    if (gm_log_open(options, &err) == 0)
+        return 0;
+    fprintf(stderr, "error: %s (log.output)\n", err.text);
+    return 1;
 }
 
-void gm_serve_open_log(const gm_log_conf_t *conf, bool production)
+int gm_serve_open_log(const gm_log_conf_t *conf, bool production)
 {
-    bool json =
-        conf->format == GM_LOG_FORMAT_JSON || (conf->format == GM_LOG_FORMAT_AUTO && !isatty(STDOUT_FILENO));
+    gm_log_options_t options = {.fd = STDOUT_FILENO, .level = (gm_log_level_t)conf->level};
 
-    open_log(json || production, (gm_log_level_t)conf->level);
+    if (strcmp(conf->output, "stderr") == 0)
+        options.fd = STDERR_FILENO;
+    else if (strcmp(conf->output, "stdout") != 0)
+        options.path = conf->output;
+    options.json = production || conf->format == GM_LOG_FORMAT_JSON ||
+                   (conf->format == GM_LOG_FORMAT_AUTO && (options.path != NULL || !isatty(options.fd)));
+    return open_log(&options);
 }
 
 /* The first start line: which configuration was taken. */
@@ -197,7 +206,8 @@ int gm_serve_backend(const char *host, uint16_t port)
     gm_server_t *server;
     int signals;
 
-    open_log(false, GM_LOG_INFO);
+    if (open_log(&(gm_log_options_t){.fd = STDOUT_FILENO, .level = GM_LOG_INFO}) != 0)
+        return 1;
     signals = gm_run_open();
     if ((server = start_backend(host, port, &err)) == NULL)
         return report_start_error(&err, NULL, NULL);
@@ -283,10 +293,11 @@ static int fail_demo(gm_port_error_t *err, gm_server_t *backend, const char *fil
 }
 
 /* For people, unless the file says otherwise. @param conf  NULL = there is no file */
-static void open_demo_log(const gm_log_conf_t *conf)
+static int open_demo_log(const gm_log_conf_t *conf)
 {
-    open_log(conf != NULL && conf->format == GM_LOG_FORMAT_JSON,
-             conf != NULL ? (gm_log_level_t)conf->level : GM_LOG_INFO);
+    return open_log(&(gm_log_options_t){.fd = STDOUT_FILENO,
+                                        .json = conf != NULL && conf->format == GM_LOG_FORMAT_JSON,
+                                        .level = conf != NULL ? (gm_log_level_t)conf->level : GM_LOG_INFO});
 }
 
 int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_line)
@@ -298,7 +309,8 @@ int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_l
     gm_server_t *servers[2] = {NULL}; /* the proxy ends before its backend */
     int signals;
 
-    open_demo_log(file != NULL && !from_command_line ? &gm_snapshot_config(snapshot)->log : NULL);
+    if (open_demo_log(file != NULL && !from_command_line ? &gm_snapshot_config(snapshot)->log : NULL) != 0)
+        return 1;
     signals = gm_run_open();
     if (host != NULL && (servers[1] = start_backend(host, (uint16_t)conf->backend.port, &err)) == NULL) {
         err.key = from_command_line || file == NULL ? "-backend-port" : "proxy.backend.port";

@@ -18,8 +18,12 @@ int gm_serve_backend(const char *host, uint16_t port);
 /** Backend and proxy in one process, for the first minute. The snapshot says where both are. */
 int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_line);
 
-/** Starts the log as the configuration wants it. @param production  JSON, whatever the configuration says */
-void gm_serve_open_log(const gm_log_conf_t *conf, bool production);
+/**
+ * Starts the log as the configuration wants it.
+ * @param production  JSON, whatever the configuration says
+ * @return the exit code: 0, or 1 with the reason on stderr
+ */
+GM_MUST_USE int gm_serve_open_log(const gm_log_conf_t *conf, bool production);
 
 /** A line of `gomesh backend`'s help on the pages there are; NULL past the last. */
 const char *gm_serve_backend_page(size_t index);

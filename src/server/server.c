@@ -190,6 +190,12 @@ void gm_server_cut(gm_server_t *self)
         gm_worker_cut(self->workers.items[i]);
 }
 
+void gm_server_reopen_logs(gm_server_t *self)
+{
+    if (self->generation->proxy != NULL && self->generation->proxy->access_stream != NULL)
+        gm_log_stream_reopen(self->generation->proxy->access_stream);
+}
+
 size_t gm_server_in_flight(const gm_server_t *self)
 {
     size_t in_flight = 0;

@@ -40,6 +40,9 @@ size_t gm_server_cut_count(const gm_server_t *self);
 /** For the end of the process, when a worker does not end: leaves everything behind. */
 void gm_server_abandon(gm_server_t *self);
 
+/** Has the files of its logs opened anew. Main thread. */
+void gm_server_reopen_logs(gm_server_t *self);
+
 /** Waits for the workers, which must have been told to drain. Accepts NULL. */
 void gm_server_destroy(gm_server_t *self);
 

@@ -4,6 +4,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "base/memory.h"
 
 /* the order of config's log.level */
 typedef enum gm_log_level { GM_LOG_DEBUG, GM_LOG_INFO, GM_LOG_WARN, GM_LOG_ERROR } gm_log_level_t;
@@ -16,19 +21,37 @@ typedef struct gm_log_field {
 } gm_log_field_t;
 
 typedef struct gm_log_options {
-    int fd; /* borrowed, open until gm_log_close */
+    const char *path; /* a file that lines are added to; NULL = `fd` */
+    int fd;           /* borrowed, open until gm_log_close */
     bool json;
     gm_log_level_t level;
 } gm_log_options_t;
 
 /**
- * Starts the process's one log and its writer thread. Before, and after gm_log_close, lines are written at
- * once. Main thread only, while no other thread logs.
+ * Starts the process's one log and its writer thread. Before, and after gm_log_close, lines are written to
+ * stdout at once. Main thread only, while no other thread logs.
+ * @return 0, or -1 with *err filled
  */
-void gm_log_open(const gm_log_options_t *options);
+GM_MUST_USE int gm_log_open(const gm_log_options_t *options, gm_error_t *err);
 
 /** Waits up to a second for the lines to be written, then ends the writer thread. Main thread only. */
 void gm_log_close(void);
+
+/** Has the file opened anew by its name, for whoever rotates logs. Main thread. */
+void gm_log_reopen(void);
+
+/** The line about lost lines, for other streams too. */
+void gm_log_describe_lost(gm_buffer_t *line, size_t lost);
+
+/** Lines that were dropped so far. Any thread. */
+uint64_t gm_log_dropped(void);
+
+/** Any thread. */
+void gm_log_set_level(gm_log_level_t level);
+gm_log_level_t gm_log_get_level(void);
+
+/** Which form lines have. */
+bool gm_log_is_json(void);
 
 /** Whether lines of this level are printed; to save the work of making them. */
 bool gm_log_is_on(gm_log_level_t level);
@@ -41,7 +64,13 @@ void gm_log(gm_log_level_t level, const char *format, ...) __attribute__((format
 void gm_log_with(gm_log_level_t level, const gm_log_field_t *fields, size_t count, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/** Appends text such that no byte of it ends the line or reaches a terminal as a command. */
+void gm_log_append_visible(gm_buffer_t *out, const char *text, size_t length);
+
+/** A line that is made already, with its end. Any thread. */
+void gm_log_submit(const char *line, size_t length);
+
 /** A line as it is, without level and time; for the test backend. */
-void gm_log_plain(const char *line);
+void gm_log_plain(const char *text);
 
 #endif

@@ -189,6 +189,11 @@ int gm_tls_wire_take(gm_tls_wire_t *self, void *to, size_t room)
     }
 }
 
+const char *gm_tls_wire_version(const gm_tls_wire_t *self)
+{
+    return SSL_get_version(self->ssl);
+}
+
 bool gm_tls_wire_is_closed(const gm_tls_wire_t *self)
 {
     return (SSL_get_shutdown(self->ssl) & SSL_RECEIVED_SHUTDOWN) != 0;

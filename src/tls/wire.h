@@ -43,6 +43,9 @@ enum { GM_TLS_WIRE_EMPTY = 0, GM_TLS_WIRE_CLOSED = -1, GM_TLS_WIRE_BROKEN = -2 }
 /** @return how many bytes were written to `to`, or one of the above: closed = the peer has said so */
 GM_MUST_USE int gm_tls_wire_take(gm_tls_wire_t *self, void *to, size_t room);
 
+/** "TLSv1.3"; static. */
+const char *gm_tls_wire_version(const gm_tls_wire_t *self);
+
 /** Whether the peer has said that nothing will follow (close_notify). */
 bool gm_tls_wire_is_closed(const gm_tls_wire_t *self);
 

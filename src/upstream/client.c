@@ -315,8 +315,7 @@ static void on_written(h2o_socket_t *sock, const char *err)
         watch_answer(self);
     else if (self->state == GM_CLIENT_HEAD)
         gm_watch_stop(&self->watch); /* it is the request's turn */
-    if (!self->has_sent_all)
-        self->events->on_written(self->data);
+    self->events->on_written(self->data);
 }
 
 void gm_client_write(gm_client_t *self, h2o_iovec_t *bufs, size_t count, bool last)

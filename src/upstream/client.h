@@ -34,7 +34,7 @@ typedef struct gm_client_events {
     int (*on_head)(void *data, const gm_head_t *head, const char *bytes);
     /** Once after on_head, and then whenever there is more to take, or the body has ended, or broken off. */
     void (*on_body)(void *data);
-    /** The last gm_client_write is out: another may follow. */
+    /** The last gm_client_write is out: another may follow, if the request has more. */
     void (*on_written)(void *data);
     /** There will be no head. The client has gone. */
     void (*on_error)(void *data, const gm_client_error_t *error);
@@ -50,6 +50,7 @@ typedef enum gm_client_state {
 struct gm_client {
     h2o_linklist_t link; /* the pool's, while idle */
     uint32_t version;    /* the pool's: of the list of addresses that this one's was taken from */
+    char endpoint[64];   /* the pool's: "127.0.0.1:3000", as far as there is room */
     /* private from here on */
     h2o_socket_t *sock;  /* owned */
     gm_tls_wire_t *wire; /* the socket's; NULL = plain */

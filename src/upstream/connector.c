@@ -27,6 +27,7 @@ struct gm_connector {
     gm_addresses_t addresses;
     size_t first, tried; /* addresses are taken from `first` on, round the list */
     gm_connected_t result;
+    gm_record_t *record; /* borrowed */
     gm_connector_cb_t cb;
     void *data;
 };
@@ -111,6 +112,7 @@ static void on_address_failed(gm_connector_t *self, gm_failure_t failure, const 
         h2o_socket_close(self->sock);
     self->sock = NULL;
     self->result.wire = NULL; /* went with it */
+    gm_record_enter(self->record, GM_PHASE_CONNECT);
     try_next(self);
 }
 
@@ -168,6 +170,8 @@ static void on_writable(h2o_socket_t *sock, const char *unused)
         return;
     }
     setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    if (self->tls != NULL)
+        gm_record_enter(self->record, GM_PHASE_TLS);
     if (self->tls != NULL)
         h2o_socket_ssl_handshake(sock, self->tls, gm_tls_client_context_server_name(self->tls), on_handshake);
     else
@@ -227,6 +231,7 @@ static bool look_up(gm_connector_t *self)
 static void follow_resolver(gm_connector_t *self)
 {
     if (self->addresses.count != 0) {
+        gm_record_enter(self->record, GM_PHASE_CONNECT);
         try_next(self);
         return;
     }
@@ -262,7 +267,7 @@ static void on_late(gm_watch_t *watch)
 }
 
 gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *cluster, size_t first,
-                                   SSL_CTX *tls, gm_connector_cb_t cb, void *data)
+                                   SSL_CTX *tls, gm_record_t *record, gm_connector_cb_t cb, void *data)
 {
     gm_connector_t *self = gm_alloc(sizeof(*self));
 
@@ -270,10 +275,12 @@ gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *clu
     self->cluster = gm_cluster_retain(cluster);
     self->tls = tls;
     self->first = first;
+    self->record = record;
     self->cb = cb;
     self->data = data;
     gm_watch_start(how->watches, &self->limit, how->timeout_ms, on_late);
     gm_cluster_get_addresses(cluster, &self->addresses);
+    gm_record_enter(record, self->addresses.count == 0 ? GM_PHASE_DNS : GM_PHASE_CONNECT);
     if (self->addresses.count == 0)
         call_soon(self, on_poll);
     else

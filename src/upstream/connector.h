@@ -6,6 +6,7 @@
 
 #include "net/watch.h"
 #include "telemetry/failure.h"
+#include "telemetry/record.h"
 #include "tls/wire.h"
 #include "upstream/cluster.h"
 
@@ -36,10 +37,12 @@ typedef struct gm_connecting {
 /**
  * Tries the addresses of a cluster in turn, beginning with `first`. Waits for the resolver where the name was
  * never looked up, for at most the timeout.
- * @param tls  of tls/client_context; NULL = plain
+ * @param tls     of tls/client_context; NULL = plain
+ * @param record  is told the phases; borrowed until the callback
  */
 GM_MUST_USE gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *cluster,
-                                               size_t first, SSL_CTX *tls, gm_connector_cb_t cb, void *data);
+                                               size_t first, SSL_CTX *tls, gm_record_t *record,
+                                               gm_connector_cb_t cb, void *data);
 
 /** Prepares a context of tls/client_context for connectors. Main thread, before the first connection. */
 void gm_connector_prepare(SSL_CTX *tls);

@@ -7,7 +7,10 @@
  */
 #include "upstream/pool.h"
 
+#include <stdio.h>
+
 #include "base/clock.h"
+#include "base/text.h"
 
 #define RESTED_MS 20
 
@@ -154,12 +157,25 @@ size_t gm_pool_preferred_address(const gm_pool_t *self)
     return self->preferred;
 }
 
+static void name_endpoint(gm_client_t *client, const gm_cluster_t *cluster, const gm_connected_t *connected)
+{
+    struct sockaddr *address = (void *)&connected->address.bytes; /* the library wants it writable */
+    char host[NI_MAXHOST], hostport[NI_MAXHOST + 8];
+    const char *name = gm_cluster_authority(cluster);
+
+    if (address->sa_family != AF_UNIX &&
+        h2o_socket_getnumerichost(address, connected->address.length, host) != SIZE_MAX)
+        name = gm_text_format_hostport(hostport, sizeof(hostport), host, gm_cluster_port(cluster));
+    snprintf(client->endpoint, sizeof(client->endpoint), "%.63s", name);
+}
+
 gm_client_t *gm_pool_adopt(gm_pool_t *self, const gm_connected_t *connected)
 {
     gm_client_t *client = gm_client_create(self->watches, connected->sock, connected->wire);
 
     follow_cluster(self);
     client->version = connected->version;
+    name_endpoint(client, self->cluster, connected);
     if (client->version == self->version)
         self->preferred = connected->index;
     return client;

@@ -161,8 +161,11 @@ static void make_world(void)
 
     signal(SIGPIPE, SIG_IGN);
     /* lines are made, so that their making is fuzzed, and thrown away */
-    gm_log_open(&(gm_log_options_t){
-        .fd = open("/dev/null", O_WRONLY | O_CLOEXEC), .json = true, .level = GM_LOG_INFO});
+    if (gm_log_open(&(gm_log_options_t){.fd = open("/dev/null", O_WRONLY | O_CLOEXEC),
+                                        .json = true,
+                                        .level = GM_LOG_INFO},
+                    NULL) != 0)
+        abort();
     world.now_ms = 1000000;
     world.client_listener = open_listener(&world.client_address, BLOCK_BYTES, true);
     world.origin_listener = open_listener(&origin, SMALL_BUFFER_BYTES, true);

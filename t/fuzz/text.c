@@ -55,6 +55,21 @@ static void fuzz_size(const char *text)
     require(strcmp(gm_text_format_size(second, sizeof(second), again), first) == 0);
 }
 
+static void fuzz_fraction(const char *text)
+{
+    gm_error_t err = {.text = ""};
+    uint64_t millionths = 0, again = 0;
+    char first[16];
+    int ret = gm_text_parse_fraction(text, &millionths, &err);
+
+    require_outcome(ret, &err);
+    if (ret != 0)
+        return;
+    require(millionths <= 1000000);
+    gm_text_format_fraction(first, sizeof(first), millionths);
+    require(gm_text_parse_fraction(first, &again, &err) == 0 && again == millionths);
+}
+
 static void fuzz_integer(const char *text, uint64_t min, uint64_t max)
 {
     gm_error_t err = {.text = ""};
@@ -101,6 +116,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *text = gm_strndup((const char *)data, size);
 
     fuzz_duration(text);
+    fuzz_fraction(text);
     fuzz_size(text);
     fuzz_integer(text, 0, UINT64_MAX);
     fuzz_integer(text, 1, 65535);

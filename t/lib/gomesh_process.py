@@ -10,7 +10,7 @@ from gomesh_tap import ENGINE, closing, deadline, explain, explain_failure, give
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 GOMESH = os.path.abspath(os.environ.get("GOMESH") or os.path.join(ROOT, "build", "gomesh"))
-START_LINE = r"\[INFO\] Press Ctrl\+C to stop"
+START_LINE = r"""(\[INFO\] |"msg":")Press Ctrl\+C to stop"""
 SANITIZER = re.compile(r"ERROR: AddressSanitizer|runtime error:|WARNING: ThreadSanitizer|LeakSanitizer")
 if not os.access(GOMESH, os.X_OK):
     give_up("there is a program to test: %s" % GOMESH)
@@ -170,7 +170,7 @@ def gomesh_run(*arguments, **options):
 def scalar(value):
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int) or re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*|[0-9]+(ms|s|m|h|KiB|MiB|GiB)", value):
+    if isinstance(value, (int, float)) or re.fullmatch(r"[A-Za-z][A-Za-z0-9_.-]*|[0-9]+(ms|s|m|h|KiB|MiB|GiB)", value):
         return str(value)
     return '"%s"' % value.replace("\\", "\\\\").replace('"', '\\"')
 
@@ -198,21 +198,22 @@ def write_file(name, content):
     return path
 
 
-def proxy_config(listen_port, backend=None, timeout=None, limits=None, routes=None, **settings):
-    """The usual configuration; backend is a port on 127.0.0.1, (host, port), or (unix:/path, None); settings go below proxy."""
+TOP_LEVEL = ("routes", "log", "tracing", "metrics", "policies", "admin")  # the other settings go below proxy
+
+
+def proxy_config(listen_port, backend=None, timeout=None, limits=None, **settings):
+    """The usual configuration; backend is a port on 127.0.0.1, (host, port), or (unix:/path, None)."""
     proxy = {"listen_port": listen_port, "engine": ENGINE}
     if backend is not None:
         host, port = backend if isinstance(backend, tuple) else ("127.0.0.1", backend)
         proxy["backend"] = {"host": host, "port": port} if port else host
-    proxy.update(settings)
+    proxy.update({name: settings[name] for name in settings if name not in TOP_LEVEL})
     if timeout:
         proxy["timeout"] = timeout
     if limits:
         proxy["limits"] = limits
-    config = {"proxy": proxy}
-    if routes:
-        config["routes"] = routes
-    config["log"] = {"level": "info", "format": "text"}
+    config = {"proxy": proxy, "log": {"level": "info", "format": "text"}}
+    config.update({name: settings[name] for name in settings if name in TOP_LEVEL})
     return config
 
 

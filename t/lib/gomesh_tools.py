@@ -141,7 +141,7 @@ class NameServer:
         'echo "nameserver $1" >/etc/resolv.conf; shift; exec "$@"'
     )
 
-    def __init__(self, *names):
+    def __init__(self, *names, is_silent=False):
         self.names = {b"".join(b"%c%s" % (len(part), part) for part in name.encode().split(b".")) for name in names}
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         address = "127.%d.%d.%d" % (next(serial) % 200 + 10, os.getpid() >> 8 & 255, os.getpid() & 255)
@@ -152,7 +152,8 @@ class NameServer:
             raise Skip("port 53 is not ours to use")
         closing(self.sock.close)
         self.wrapper = [want_tool("unshare"), "--map-root-user", "--mount", "sh", "-ec", self.SCRIPT, "sh", address]
-        threading.Thread(target=self.serve, daemon=True).start()
+        if not is_silent:
+            threading.Thread(target=self.serve, daemon=True).start()
 
     def serve(self):
         while True:

@@ -474,8 +474,35 @@ static void test_messages_are_tame(void)
     ok(strstr(err.text, "x...\"") != NULL && strstr(err.text, "64KiB") != NULL);
 }
 
+static void test_fraction(void)
+{
+    static const struct {
+        const char *text;
+        uint64_t millionths;
+        const char *again;
+    } good[] = {{"0", 0, "0"},           {"1", 1000000, "1"},    {"0.01", 10000, "0.01"},
+                {"1.000", 1000000, "1"}, {"0.5", 500000, "0.5"}, {"0.000001", 1, "0.000001"}};
+    static const char *const bad[] = {"",     "0.",   ".5", "1.1", "2",         "0.1234567",
+                                      "-0.1", "1e-3", "x",  "0,5", "1.0000001", "99999999999999999999",
+                                      "0.5 "};
+    char out[16];
+
+    for (size_t i = 0; i != sizeof(good) / sizeof(good[0]); ++i) {
+        uint64_t millionths = 77;
+        ok(gm_text_parse_fraction(good[i].text, &millionths, NULL) == 0 && millionths == good[i].millionths);
+        ok(strcmp(gm_text_format_fraction(out, sizeof(out), millionths), good[i].again) == 0);
+    }
+    for (size_t i = 0; i != sizeof(bad) / sizeof(bad[0]); ++i) {
+        uint64_t millionths = 77;
+        gm_error_t err = {0};
+        ok(gm_text_parse_fraction(bad[i], &millionths, &err) == -1 && err.text[0] != '\0' &&
+           millionths == 77);
+    }
+}
+
 int main(void)
 {
+    subtest("fractions", test_fraction);
     subtest("durations", test_durations);
     subtest("durations are rounded", test_durations_round);
     subtest("durations that overflow", test_durations_overflow);

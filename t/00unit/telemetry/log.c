@@ -26,7 +26,7 @@ static int open_file(bool json, gm_log_level_t level)
     gm_log_options_t options = {.fd = mkstemp(name), .json = json, .level = level};
 
     unlink(name);
-    gm_log_open(&options);
+    ok(gm_log_open(&options, NULL) == 0);
     return options.fd;
 }
 
@@ -122,7 +122,7 @@ static void test_no_reader(void)
 
     ok(pipe(ends) == 0);
     options.fd = ends[1];
-    gm_log_open(&options);
+    ok(gm_log_open(&options, NULL) == 0);
     for (int i = 0; i != 30000; ++i)
         gm_log(GM_LOG_ERROR, "%0*d", 90, i); /* 3 MB into 64 KiB of pipe and 1 MiB of buffer */
     ok(pthread_create(&reader, NULL, read_to_end, &ends[0]) == 0);
@@ -147,7 +147,7 @@ static void test_close_without_reader(void)
 
     ok(pipe(ends) == 0);
     options.fd = ends[1];
-    gm_log_open(&options);
+    ok(gm_log_open(&options, NULL) == 0);
     for (int i = 0; i != 3000; ++i)
         gm_log(GM_LOG_INFO, "%0*d", 90, i);
     gm_log_close(); /* gives up after a second; that it returns is the point */

@@ -80,7 +80,7 @@ static void test_json(void)
               "{\"type\":\"about:blank\",\"title\":\"Bad Gateway\",\"status\":502,"
               "\"detail\":\"the backend's certificate is not trusted\","
               "\"failure\":\"tls_certificate_invalid\",\"retryable\":false,\"backend\":\"a\\\":1\","
-              "\"cause\":\"name \\\"x\\\\y\\\"\\r\\nSet-Cookie: a\\u0001\x7f\xef\xbf\xbd \xc3\xbc\"}\n"));
+              "\"cause\":\"name \\\"x\\\\y\\\"\\r\\nSet-Cookie: a\\u0001\\u007f\xef\xbf\xbd \xc3\xbc\"}\n"));
 }
 
 static bool suggests(gm_failure_t failure, const char *backend, const char *expected)

@@ -1,0 +1,54 @@
+/*
+ * The generator xoshiro256** by Blackman and Vigna: as good as any for telling requests apart, and a few
+ * instructions. Not for keys. The caller's thread.
+ */
+#include "base/random.h"
+
+#include <string.h>
+
+#include <openssl/rand.h>
+
+#include "base/clock.h"
+
+static uint64_t rotated(uint64_t value, int bits)
+{
+    return value << bits | value >> (64 - bits);
+}
+
+void gm_random_init(gm_random_t *self)
+{
+    if (RAND_bytes((unsigned char *)self->state, sizeof(self->state)) != 1) /* better some than none */
+        self->state[1] ^= gm_clock_monotonic_ns() ^ (uint64_t)(uintptr_t)self;
+    self->state[0] |= 1; /* all zero would stay so */
+}
+
+uint64_t gm_random_next(gm_random_t *self)
+{
+    uint64_t *s = self->state, result = rotated(s[1] * 5, 7) * 9, shifted = s[1] << 17;
+
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= shifted;
+    s[3] = rotated(s[3], 45);
+    return result;
+}
+
+void gm_random_fill(gm_random_t *self, uint8_t *out, size_t length)
+{
+    uint64_t number, any = 0;
+    size_t step;
+
+    do {
+        for (size_t at = 0; at != length; at += step) {
+            number = gm_random_next(self);
+            step = length - at < sizeof(number) ? length - at : sizeof(number);
+            if (step == sizeof(number))
+                memcpy(out + at, &number, sizeof(number)); /* one instruction */
+            else
+                memcpy(out + at, &number, step);
+            any |= out[at];
+        }
+    } while (any == 0 && length != 0);
+}

@@ -1,0 +1,127 @@
+/*
+ * Here alone a record is filled, so that log, metrics and traces cannot disagree. Called by proxy/request and
+ * the engines; worker's thread.
+ */
+#include "proxy/finish.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "front/downstream.h"
+#include "telemetry/log.h"
+
+static gm_record_text_t text_of(h2o_iovec_t text)
+{
+    return (gm_record_text_t){text.base, text.len};
+}
+
+/* ---- the beginning */
+
+static void log_started(const gm_request_t *request)
+{
+    const h2o_req_t *req = request->req;
+    const gm_log_field_t fields[] = {
+        {"method", req->input.method.base, req->input.method.len},
+        {"path", req->input.path.base, req->input.path.len},
+    };
+
+    gm_log_with(GM_LOG_DEBUG, fields, GM_COUNT_OF(fields), "Request started: %.*s %.*s",
+                (int)req->input.method.len, req->input.method.base,
+                (int)(req->input.path.len < 4096 ? req->input.path.len : 4096), req->input.path.base);
+}
+
+static bool is_ours(const gm_request_t *request)
+{
+    return gm_proxy_is_ours(request->context->proxy);
+}
+
+static void begin_time(gm_request_t *request)
+{
+    const gm_downstream_t *downstream = is_ours(request) ? gm_downstream_of(request->req) : NULL;
+    gm_record_t *record = &request->record;
+    bool is_known = downstream != NULL && downstream->began_ns != 0;
+
+    record->phase = GM_PHASE_ROUTE;
+    record->began_ns = is_known ? downstream->began_ns : gm_clock_monotonic_ns();
+    record->marked_ns = is_known ? downstream->headed_ns : record->began_ns;
+    record->phase_ns[GM_PHASE_HEAD] = record->marked_ns - record->began_ns;
+    record->began_us = gm_clock_real_us() - record->phase_ns[GM_PHASE_HEAD] / 1000;
+}
+
+void gm_finish_open(gm_request_t *request)
+{
+    request->record.failure = GM_NO_FAILURE;
+    if (gm_log_is_on(GM_LOG_DEBUG))
+        log_started(request);
+    if (gm_proxy_keeps_records(request->context))
+        begin_time(request);
+}
+
+/* ---- on the way */
+
+void gm_finish_begin_attempt(gm_request_t *request, const gm_client_t *client)
+{
+    gm_record_t *record = &request->record;
+
+    record->is_reused = client->exchanges != 0;
+    if (record->marked_ns != 0) /* the connection may go before the record is read */
+        record->endpoint = h2o_strdup(&request->req->pool, client->endpoint, SIZE_MAX).base;
+}
+
+/* ---- the end */
+
+/* The library keeps no text of it. */
+static gm_record_text_t find_peer(const gm_request_t *request)
+{
+    h2o_req_t *req = request->req;
+    struct sockaddr_storage address;
+    char text[INET6_ADDRSTRLEN];
+    const void *bytes;
+
+    if (is_ours(request)) {
+        const gm_downstream_t *downstream = gm_downstream_of(req);
+        return (gm_record_text_t){downstream->peer.base, downstream->peer.length};
+    }
+    if (req->conn->callbacks->get_peername(req->conn, (void *)&address) == 0)
+        return (gm_record_text_t){NULL, 0};
+    bytes = address.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&address)->sin6_addr
+                                          : (void *)&((struct sockaddr_in *)&address)->sin_addr;
+    if (inet_ntop(address.ss_family, bytes, text, sizeof(text)) == NULL)
+        return (gm_record_text_t){NULL, 0};
+    return text_of(h2o_strdup(&req->pool, text, SIZE_MAX));
+}
+
+static void fill(gm_request_t *request)
+{
+    const h2o_req_t *req = request->req;
+    gm_record_t *record = &request->record;
+
+    record->method = text_of(req->input.method);
+    record->host = text_of(req->input.authority);
+    record->path = text_of(req->input.path);
+    record->remote_addr = find_peer(request);
+    record->protocol = req->version >= 0x200 ? "HTTP/2" : req->version >= 0x101 ? "HTTP/1.1" : "HTTP/1.0";
+    record->tls = is_ours(request) ? gm_downstream_of(request->req)->tls : NULL;
+    record->route = request->route != NULL ? request->route->name : NULL;
+    record->cluster = request->cluster != NULL ? gm_cluster_name(request->cluster) : NULL;
+    if (request->has_begun)
+        record->status = req->res.status;
+    else if (record->failure != GM_NO_FAILURE)
+        record->status = gm_failure_row(record->failure)->status;
+    record->bytes_out = req->bytes_sent;
+}
+
+void gm_finish(gm_request_t *request)
+{
+    gm_proxy_context_t *context = request->context;
+    gm_record_t *record = &request->record;
+    uint64_t now;
+
+    if (record->marked_ns == 0)
+        return;
+    now = gm_clock_monotonic_ns();
+    record->phase_ns[record->phase] += now - record->marked_ns;
+    fill(request);
+    if (context->access_log != NULL)
+        gm_access_log_write(context->access_log, record);
+}

@@ -1,0 +1,17 @@
+/* finish: the end of a request, where its record is completed and read */
+#ifndef GM_PROXY_FINISH_H
+#define GM_PROXY_FINISH_H
+
+#include "proxy/request.h"
+
+/** The record begins, with what the front end knows. */
+void gm_finish_open(gm_request_t *request);
+
+/** The request is to go out on this connection. */
+void gm_finish_begin_attempt(gm_request_t *request, const gm_client_t *client);
+
+/** All that is known goes into the record, and the record to whoever wants it. The request's pool still is.
+ */
+void gm_finish(gm_request_t *request);
+
+#endif

@@ -1,0 +1,16 @@
+/* trace: the trace a request belongs to, taken from its fields and told to both sides */
+#ifndef GM_PROXY_TRACE_H
+#define GM_PROXY_TRACE_H
+
+#include "proxy/request.h"
+
+/**
+ * Takes traceparent, tracestate and X-Trace-ID off the request, as far as they are valid, and puts ours in
+ * their place, for whoever the request goes to. To be called once, before it is forwarded.
+ */
+void gm_trace_begin(gm_request_t *request);
+
+/** Puts X-Trace-ID into the head of an answer that is about to go out, in the place of any other. */
+void gm_trace_answer(gm_request_t *request);
+
+#endif

@@ -1,0 +1,284 @@
+/*
+ * The line of a request, for people or for machines; both say the same. Made on the worker, as a record's
+ * texts go with its request; written by the log's thread.
+ */
+#include "telemetry/access_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/json_writer.h"
+#include "base/memory.h"
+#include "base/write.h"
+#include "telemetry/failure.h"
+#include "telemetry/log.h"
+
+#define SECOND_LENGTH 20 /* "2026-01-02T03:04:05." */
+
+struct gm_access_log {
+    gm_access_log_options_t options;
+    gm_buffer_t line, escaped; /* kept for the next one */
+    uint64_t second;           /* that `second_text` is of */
+    char second_text[32];      /* making it is dear, and many requests end in one second */
+    uint32_t sampled;          /* millionths that have added up since the last line */
+};
+
+gm_access_log_t *gm_access_log_create(const gm_access_log_options_t *options)
+{
+    gm_access_log_t *self = gm_alloc(sizeof(*self));
+
+    self->options = *options;
+    self->second = UINT64_MAX; /* no text yet */
+    return self;
+}
+
+void gm_access_log_destroy(gm_access_log_t *self)
+{
+    if (self == NULL)
+        return;
+    gm_buffer_dispose(&self->line);
+    gm_buffer_dispose(&self->escaped);
+    free(self);
+}
+
+bool gm_access_log_is_on(const gm_access_log_t *self)
+{
+    return self->options.stream != NULL || gm_log_is_on(GM_LOG_INFO);
+}
+
+/* ---- values; each of these returns where the next one goes */
+
+/* Six digits, so that the phases add up. */
+static char *put_ms(char *at, uint64_t ns)
+{
+    at = gm_write_number(at, ns / 1000000);
+    *at++ = '.';
+    return gm_write_digits(at, ns % 1000000, 6);
+}
+
+static bool is_traced(const gm_record_t *record)
+{
+    static const uint8_t none[GM_TRACE_ID_BYTES];
+
+    return memcmp(record->trace.trace_id, none, sizeof(none)) != 0;
+}
+
+static char *put_time(gm_access_log_t *self, const gm_record_t *record, uint64_t total_ns, char *at)
+{
+    uint64_t us = record->began_us + total_ns / 1000;
+    struct timeval second = {.tv_sec = (time_t)(us / 1000000)};
+
+    if (self->second != us / 1000000) {
+        gm_clock_format(self->second_text, sizeof(self->second_text), &second);
+        self->second = us / 1000000;
+    }
+    at = gm_write(at, self->second_text, SECOND_LENGTH);
+    at = gm_write_digits(at, us % 1000000, 6);
+    *at++ = 'Z';
+    return at;
+}
+
+/* ---- JSON */
+
+static char *put_json_bytes(gm_access_log_t *self, char *at, const char *bytes, size_t length)
+{
+    gm_json_t json = {.out = &self->escaped};
+
+    if (bytes == NULL)
+        return GM_WRITE_LITERAL(at, "null");
+    if (!gm_json_is_plain(bytes, length)) {
+        self->escaped.length = 0;
+        gm_json_bytes(&json, bytes, length);
+        return gm_write(at, self->escaped.text, self->escaped.length);
+    }
+    *at++ = '"';
+    at = gm_write(at, bytes, length);
+    *at++ = '"';
+    return at;
+}
+
+static size_t length_of(const char *text)
+{
+    return text != NULL ? strlen(text) : 0;
+}
+
+static char *put_json_text(gm_access_log_t *self, char *at, const char *text)
+{
+    return put_json_bytes(self, at, text, length_of(text));
+}
+
+static char *put_json_phases(char *at, const gm_record_t *record)
+{
+    static const struct {
+        const char *text;
+        size_t length;
+    } keys[] = {
+#define PHASE_KEY(name, label) {",\"" label "\":", sizeof(",\"" label "\":") - 1},
+        GM_PHASES(PHASE_KEY)
+#undef PHASE_KEY
+    };
+    char *open;
+
+    at = GM_WRITE_LITERAL(at, ",\"phases\":");
+    open = at; /* in the place of the first key's comma */
+    for (size_t i = 0; i != GM_PHASE_COUNT; ++i)
+        if (record->phase_ns[i] != 0) {
+            at = gm_write(at, keys[i].text, keys[i].length);
+            at = put_ms(at, record->phase_ns[i]);
+        }
+    at += at == open ? 1 : 0;
+    *open = '{';
+    *at++ = '}';
+    return at;
+}
+
+static const char *label_of(const gm_record_t *record)
+{
+    return record->failure != GM_NO_FAILURE ? gm_failure_row((gm_failure_t)record->failure)->label : NULL;
+}
+
+static char *put_json_way(gm_access_log_t *self, char *at, const gm_record_t *record)
+{
+    at = GM_WRITE_LITERAL(at, ",\"route\":");
+    at = put_json_text(self, at, record->route);
+    at = GM_WRITE_LITERAL(at, ",\"cluster\":");
+    at = put_json_text(self, at, record->cluster);
+    at = GM_WRITE_LITERAL(at, ",\"endpoint\":");
+    at = put_json_text(self, at, record->endpoint);
+    at = GM_WRITE_LITERAL(at, ",\"attempts\":");
+    at = gm_write_number(at, record->attempts);
+    at = record->is_reused ? GM_WRITE_LITERAL(at, ",\"reused\":true")
+                           : GM_WRITE_LITERAL(at, ",\"reused\":false");
+    at = GM_WRITE_LITERAL(at, ",\"failure\":");
+    at = put_json_text(self, at, label_of(record));
+    if (record->detail == NULL)
+        return at;
+    at = GM_WRITE_LITERAL(at, ",\"detail\":");
+    return put_json_text(self, at, record->detail);
+}
+
+/* Every byte may become six. */
+static size_t limit(const gm_record_t *record)
+{
+    size_t length = record->method.length + record->host.length + record->path.length +
+                    record->remote_addr.length + length_of(record->protocol) + length_of(record->tls) +
+                    length_of(record->route) + length_of(record->cluster) + length_of(record->endpoint) +
+                    length_of(record->detail);
+
+    return 1536 + 6 * length;
+}
+
+static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffer_t *out)
+{
+    char *start = gm_buffer_reserve(out, limit(record)), *at = start;
+    uint64_t total_ns = gm_record_total_ns(record);
+
+    at = GM_WRITE_LITERAL(at, "{\"level\":\"info\",\"timestamp\":\"");
+    at = put_time(self, record, total_ns, at);
+    at = GM_WRITE_LITERAL(at, "\",\"msg\":\"request completed\"");
+    if (is_traced(record)) {
+        at = GM_WRITE_LITERAL(at, ",\"trace_id\":\"");
+        at = gm_write_hex(at, record->trace.trace_id, GM_TRACE_ID_BYTES);
+        *at++ = '"';
+    }
+    at = GM_WRITE_LITERAL(at, ",\"method\":");
+    at = put_json_bytes(self, at, record->method.base, record->method.length);
+    at = GM_WRITE_LITERAL(at, ",\"host\":");
+    at = put_json_bytes(self, at, record->host.base, record->host.length);
+    at = GM_WRITE_LITERAL(at, ",\"path\":");
+    at = put_json_bytes(self, at, record->path.base, record->path.length);
+    at = GM_WRITE_LITERAL(at, ",\"status\":");
+    at = gm_write_number(at, (uint64_t)record->status);
+    at = GM_WRITE_LITERAL(at, ",\"latency_ms\":");
+    at = put_ms(at, total_ns);
+    at = GM_WRITE_LITERAL(at, ",\"remote_addr\":");
+    at = put_json_bytes(self, at, record->remote_addr.base, record->remote_addr.length);
+    at = GM_WRITE_LITERAL(at, ",\"bytes_in\":");
+    at = gm_write_number(at, record->bytes_in);
+    at = GM_WRITE_LITERAL(at, ",\"bytes_out\":");
+    at = gm_write_number(at, record->bytes_out);
+    at = GM_WRITE_LITERAL(at, ",\"protocol\":");
+    at = put_json_text(self, at, record->protocol);
+    at = GM_WRITE_LITERAL(at, ",\"tls\":");
+    at = put_json_text(self, at, record->tls);
+    at = put_json_way(self, at, record);
+    at = put_json_phases(at, record);
+    at = GM_WRITE_LITERAL(at, "}\n");
+    out->length += (size_t)(at - start);
+    out->text[out->length] = '\0';
+}
+
+/* ---- text */
+
+static void append_text_fact(gm_buffer_t *out, const char *name, const char *bytes, size_t length)
+{
+    if (bytes == NULL)
+        return;
+    gm_buffer_append_text(out, name);
+    gm_log_append_visible(out, bytes, length);
+}
+
+static void make_text(const gm_record_t *record, gm_buffer_t *out)
+{
+    const char *failure = label_of(record);
+    char digits[64], *at = digits;
+
+    append_text_fact(out, "[INFO] request completed: ", record->method.base, record->method.length);
+    append_text_fact(out, " ", record->path.base, record->path.length);
+    *at++ = ' ';
+    at = gm_write_number(at, (uint64_t)record->status);
+    *at++ = ' ';
+    at = put_ms(at, gm_record_total_ns(record)) - 3; /* microseconds are enough for people */
+    gm_buffer_append(out, digits, (size_t)(at - digits));
+    gm_buffer_append_text(out, "ms");
+    if (failure != NULL)
+        append_text_fact(out, " failure=", failure, strlen(failure));
+    append_text_fact(out, " remote_addr=", record->remote_addr.base, record->remote_addr.length);
+    append_text_fact(out, " route=", record->route, length_of(record->route));
+    append_text_fact(out, " endpoint=", record->endpoint, length_of(record->endpoint));
+    if (is_traced(record)) {
+        gm_buffer_append_text(out, " trace_id=");
+        gm_buffer_append(out, digits,
+                         (size_t)(gm_write_hex(digits, record->trace.trace_id, GM_TRACE_ID_BYTES) - digits));
+    }
+    gm_buffer_append_char(out, '\n');
+}
+
+/* ---- which lines */
+
+static bool is_wanted(gm_access_log_t *self, const gm_record_t *record)
+{
+    const gm_access_log_options_t *options = &self->options;
+
+    if (record->failure != GM_NO_FAILURE)
+        return true;
+    if (options->slower_than_ns != 0 && gm_record_total_ns(record) >= options->slower_than_ns)
+        return true;
+    if (options->only_failures || options->slower_than_ns != 0)
+        return false;
+    self->sampled += options->sample;
+    if (self->sampled < GM_FRACTION_ONE)
+        return false;
+    self->sampled -= GM_FRACTION_ONE;
+    return true;
+}
+
+void gm_access_log_make_line(gm_access_log_t *self, const gm_record_t *record, gm_buffer_t *line)
+{
+    line->length = 0;
+    if (self->options.json)
+        make_json(self, record, line);
+    else
+        make_text(record, line);
+}
+
+void gm_access_log_write(gm_access_log_t *self, const gm_record_t *record)
+{
+    if (!gm_access_log_is_on(self) || !is_wanted(self, record))
+        return;
+    gm_access_log_make_line(self, record, &self->line);
+    if (self->options.stream != NULL)
+        gm_log_stream_submit(self->options.stream, self->line.text, self->line.length);
+    else
+        gm_log_submit(self->line.text, self->line.length);
+}

@@ -1,0 +1,94 @@
+/* record: the fact sheet of one request, from which log, metrics and traces are made */
+#ifndef GM_TELEMETRY_RECORD_H
+#define GM_TELEMETRY_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+
+/* clang-format off */
+/*
+ * A request is in one phase at a time, so the phases' times add up to the whole. A phase that is entered again,
+ * for another try say, goes on where it stopped.
+ *
+ *    name        label          what takes the time */
+#define GM_PHASES(X) \
+    X(HEAD,       "head")       /* the client: from the head's first byte to its last */ \
+    X(ROUTE,      "route")      /* GoMesh: policies, the choice of a route, the head for the endpoint */ \
+    X(BODY,       "body")       /* the client: its body */ \
+    X(QUEUE,      "queue")      /* upstream.max_connections: until another request has left */ \
+    X(DNS,        "dns")        /* the resolver: of names that it has not looked up yet */ \
+    X(CONNECT,    "connect")    /* the endpoint: accepting the connection */ \
+    X(TLS,        "tls")        /* the endpoint: the handshake */ \
+    X(SENT,       "sent")       /* the endpoint: taking the request */ \
+    X(FIRST_BYTE, "first_byte") /* the endpoint: the answer's head */ \
+    X(LAST_BYTE,  "last_byte")  /* the endpoint's body, and the client's taking it */
+/* clang-format on */
+
+typedef enum gm_phase {
+#define GM_PHASE_NAME(name, label) GM_PHASE_##name,
+    GM_PHASES(GM_PHASE_NAME)
+#undef GM_PHASE_NAME
+        GM_PHASE_COUNT
+} gm_phase_t;
+
+#define GM_TRACE_ID_BYTES 16
+#define GM_SPAN_ID_BYTES 8
+#define GM_NO_FAILURE (-1)
+
+/** Not ended by a zero; NULL = unknown. */
+typedef struct gm_record_text {
+    const char *base; /* borrowed until the record is finished */
+    size_t length;
+} gm_record_text_t;
+
+/** Who belongs together; all of W3C Trace Context. */
+typedef struct gm_trace {
+    uint8_t trace_id[GM_TRACE_ID_BYTES];
+    uint8_t span_id[GM_SPAN_ID_BYTES];   /* ours */
+    uint8_t parent_id[GM_SPAN_ID_BYTES]; /* the client's; all zero = none */
+    bool is_sampled;
+} gm_trace_t;
+
+/** One request. Filled by the worker that serves it, read once by each sink when it is over. */
+typedef struct gm_record {
+    uint64_t began_us;            /* since 1970 */
+    uint64_t began_ns, marked_ns; /* of the clock that never jumps; 0 = nobody wants to know the time */
+    uint64_t phase_ns[GM_PHASE_COUNT];
+    gm_phase_t phase;
+    gm_trace_t trace;
+    gm_record_text_t method, host, path, remote_addr;
+    const char *protocol;         /* "HTTP/1.1"; static */
+    const char *tls;              /* "TLSv1.3"; static; NULL = plain */
+    const char *route, *cluster;  /* NULL = none was found */
+    const char *endpoint;         /* "127.0.0.1:3000"; NULL = none was asked */
+    int status;                   /* 0 = the client left before an answer */
+    int failure;                  /* gm_failure_t, or GM_NO_FAILURE */
+    const char *detail;           /* of the failure; NULL = none */
+    uint64_t bytes_in, bytes_out; /* of the bodies */
+    unsigned attempts;            /* connections that the request was sent on, or was to be */
+    bool is_reused;               /* the last one had served another request before */
+} gm_record_t;
+
+/** The word of a phase in logs, metrics and JSON. */
+const char *gm_phase_label(gm_phase_t phase);
+
+/** The time since the last mark goes to the phase that was; another one begins. */
+static inline void gm_record_enter(gm_record_t *self, gm_phase_t phase)
+{
+    uint64_t now;
+
+    if (self->marked_ns == 0 || self->phase == phase)
+        return;
+    now = gm_clock_monotonic_ns();
+    self->phase_ns[self->phase] += now - self->marked_ns;
+    self->marked_ns = now;
+    self->phase = phase;
+}
+
+/** All phases together. */
+uint64_t gm_record_total_ns(const gm_record_t *self);
+
+#endif

@@ -1,0 +1,165 @@
+/*
+ * Fuzz target: any bytes as the texts of a record, into both forms of its line. Whatever they are, it is one
+ * line without control bytes, and the JSON form is well-formed JSON in valid UTF-8.
+ */
+#include "telemetry/access_log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "telemetry/failure.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void require(bool condition)
+{
+    if (!condition)
+        abort();
+}
+
+typedef struct input {
+    const uint8_t *data;
+    size_t size;
+} input_t;
+
+static uint8_t take_byte(input_t *self)
+{
+    if (self->size == 0)
+        return 0;
+    --self->size;
+    return *self->data++;
+}
+
+static gm_record_text_t take_text(input_t *self)
+{
+    size_t length = take_byte(self);
+    gm_record_text_t text = {(const char *)self->data, length < self->size ? length : self->size};
+
+    self->data += text.length;
+    self->size -= text.length;
+    return text;
+}
+
+static uint64_t take_number(input_t *self)
+{
+    uint64_t value = 0;
+
+    for (unsigned i = take_byte(self) % 9; i != 0; --i)
+        value = value << 8 | take_byte(self);
+    return value;
+}
+
+static void require_one_line(const gm_buffer_t *line)
+{
+    require(line->length != 0 && line->text[line->length - 1] == '\n');
+    for (size_t i = 0; i + 1 < line->length; ++i)
+        require((unsigned char)line->text[i] >= 0x20 && line->text[i] != 0x7f);
+}
+
+/* ---- a reader of JSON that knows no more than its grammar (RFC 8259); each @return is where it stopped */
+
+static const char *read_value(const char *at);
+
+static const char *read_string(const char *at)
+{
+    require(*at++ == '"');
+    while (*at != '"') {
+        unsigned char c = (unsigned char)*at++;
+        unsigned more = c < 0x80 ? 0 : c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        require(c >= 0x20 && (c < 0x80 || (c >= 0xc2 && c <= 0xf4)));
+        if (c == '\\') {
+            require(*at != '\0' && strchr("\"\\/bfnrtu", *at) != NULL);
+            if (*at++ == 'u')
+                for (int i = 0; i != 4; ++i)
+                    require(strchr("0123456789abcdefABCDEF", *at) != NULL && *at++ != '\0');
+        }
+        for (; more != 0; --more)
+            require(((unsigned char)*at++ & 0xc0) == 0x80);
+    }
+    return at + 1;
+}
+
+static const char *read_members(const char *at)
+{
+    if (*at == '}')
+        return at + 1;
+    for (;;) {
+        at = read_string(at);
+        require(*at++ == ':');
+        at = read_value(at);
+        if (*at == '}')
+            return at + 1;
+        require(*at++ == ',');
+    }
+}
+
+static const char *read_number(const char *at)
+{
+    size_t digits = strspn(at, "0123456789");
+
+    require(digits == 1 || (digits > 1 && *at != '0'));
+    at += digits;
+    if (*at == '.') {
+        digits = strspn(++at, "0123456789");
+        require(digits != 0);
+        at += digits;
+    }
+    return at;
+}
+
+static const char *read_value(const char *at)
+{
+    static const char *const words[] = {"true", "false", "null"};
+
+    if (*at == '{')
+        return read_members(at + 1);
+    if (*at == '"')
+        return read_string(at);
+    for (size_t i = 0; i != sizeof(words) / sizeof(words[0]); ++i)
+        if (strncmp(at, words[i], strlen(words[i])) == 0)
+            return at + strlen(words[i]);
+    return read_number(at);
+}
+
+static void make(const gm_record_t *record, bool json)
+{
+    const gm_access_log_options_t options = {.json = json, .sample = GM_FRACTION_ONE};
+    gm_access_log_t *self = gm_access_log_create(&options);
+    gm_buffer_t line = {0};
+
+    gm_access_log_make_line(self, record, &line);
+    require_one_line(&line);
+    if (json)
+        require(strcmp(read_value(line.text), "\n") == 0);
+    gm_buffer_dispose(&line);
+    gm_access_log_destroy(self);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    input_t input = {data, size};
+    gm_record_t record = {.protocol = "HTTP/1.1", .marked_ns = 1};
+    gm_record_text_t detail;
+    char copy[257];
+
+    record.method = take_text(&input);
+    record.host = take_text(&input);
+    record.path = take_text(&input);
+    record.remote_addr = take_text(&input);
+    detail = take_text(&input);
+    if (detail.length != 0)
+        memcpy(copy, detail.base, detail.length);
+    copy[detail.length] = '\0';
+    record.detail = record.route = copy;
+    record.failure = (int)(take_byte(&input) % (GM_FAILURE_COUNT + 1)) - 1;
+    record.status = take_byte(&input);
+    record.began_us = take_number(&input) >> 12;
+    record.bytes_in = take_number(&input);
+    for (size_t i = 0; i != GM_PHASE_COUNT; ++i)
+        record.phase_ns[i] = take_number(&input) >> 4;
+    for (size_t i = 0; i != GM_TRACE_ID_BYTES; ++i)
+        record.trace.trace_id[i] = take_byte(&input);
+    make(&record, true);
+    make(&record, false);
+    return 0;
+}

@@ -8,7 +8,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#include "base/utf8.h"
 
 static void break_line(gm_json_t *self)
 {
@@ -32,37 +32,6 @@ static void separate(gm_json_t *self)
         gm_buffer_append_char(self->out, ',');
     self->filled[self->depth - 1] = true;
     break_line(self);
-}
-
-/*
- * Length of the UTF-8 sequence at the start of the bytes, *is_valid telling whether it is one. Of a broken
- * one, the part that could have begun a character counts as a whole (Unicode 15, 3.9, "maximal subpart"), as
- * in browsers.
- */
-static size_t measure_utf8(const unsigned char *bytes, size_t length, bool *is_valid)
-{
-    unsigned char lead = bytes[0], low = 0x80, high = 0xbf;
-    size_t needed = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
-
-    *is_valid = false;
-    if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4)
-        return 1;
-    if (lead == 0xe0)
-        low = 0xa0; /* shorter forms exist */
-    else if (lead == 0xed)
-        high = 0x9f; /* surrogates */
-    else if (lead == 0xf0)
-        low = 0x90; /* shorter forms exist */
-    else if (lead == 0xf4)
-        high = 0x8f; /* above U+10FFFF */
-    for (size_t i = 1; i < needed; ++i) {
-        if (i == length || bytes[i] < low || bytes[i] > high)
-            return i;
-        low = 0x80;
-        high = 0xbf;
-    }
-    *is_valid = true;
-    return needed;
 }
 
 /* Eight bytes at a time; the tricks are the usual ones for "has a byte less than n" and "has this byte". */
@@ -114,7 +83,7 @@ static void append_quoted(gm_buffer_t *out, const char *bytes, size_t length)
     while (at < length) {
         unsigned char c = (unsigned char)bytes[at];
         bool is_valid, must_escape = c < 0x20 || c == 0x7f || c == '"' || c == '\\';
-        size_t step = measure_utf8((const unsigned char *)bytes + at, length - at, &is_valid);
+        size_t step = gm_utf8_measure(bytes + at, length - at, &is_valid);
 
         if (must_escape || !is_valid) {
             gm_buffer_append(out, bytes + plain, at - plain);
@@ -123,7 +92,7 @@ static void append_quoted(gm_buffer_t *out, const char *bytes, size_t length)
         if (must_escape)
             append_escaped(out, c);
         else if (!is_valid)
-            gm_buffer_append_text(out, REPLACEMENT);
+            gm_buffer_append_text(out, GM_UTF8_REPLACEMENT);
         at += step;
     }
     if (at > plain)

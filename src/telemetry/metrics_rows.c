@@ -1,0 +1,100 @@
+/*
+ * The table of metrics as data, with the words that labels have. Read by whoever counts and whoever makes the
+ * page; static, any thread.
+ */
+#include "telemetry/metrics_rows.h"
+
+#include <string.h>
+
+#define US UINT64_C(1000)
+#define MS UINT64_C(1000000)
+
+const gm_metric_row_t *gm_metric_row(gm_metric_t metric)
+{
+    static const gm_metric_row_t rows[] = {
+#define GM_METRIC_ROW(id, name, type, unit, labels, source, help)                                            \
+    {name,                                                                                                   \
+     help,                                                                                                   \
+     GM_PROMETHEUS_##type,                                                                                   \
+     GM_METRIC_UNIT_##unit,                                                                                  \
+     GM_METRIC_LABELS_##labels,                                                                              \
+     GM_METRIC_OF_##source},
+        GM_METRICS(GM_METRIC_ROW)
+#undef GM_METRIC_ROW
+    };
+
+    return &rows[metric];
+}
+
+const char *const *gm_metric_label_names(gm_metric_labels_t labels)
+{
+    static const char *const names[GM_METRIC_LABELS_COUNT][GM_METRIC_LABELS_MAX] = {
+        [GM_METRIC_LABELS_CLUSTER] = {"cluster"},
+        [GM_METRIC_LABELS_SERVICE] = {"service"},
+        [GM_METRIC_LABELS_SERVICE_STATUS] = {"service", "status"},
+        [GM_METRIC_LABELS_SERVICE_ERROR] = {"service", "error_type"},
+        [GM_METRIC_LABELS_CLUSTER_RESULT] = {"cluster", "result"},
+        [GM_METRIC_LABELS_ROUTE] = {"route", "cluster", "method", "code", "failure"},
+        [GM_METRIC_LABELS_DIRECTION] = {"direction"},
+        [GM_METRIC_LABELS_LISTENER] = {"listener"},
+        [GM_METRIC_LABELS_HANDSHAKE] = {"result"},
+        [GM_METRIC_LABELS_WORKER] = {"worker"},
+        [GM_METRIC_LABELS_BUILD] = {"version", "libh2o", "openssl"},
+    };
+
+    return names[labels];
+}
+
+const gm_histogram_bounds_t *gm_metric_bounds(gm_metric_t metric)
+{
+    static const uint64_t waits[] = {1 * MS,   5 * MS,   10 * MS,   25 * MS,   50 * MS,  100 * MS,
+                                     250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 5000 * MS};
+    static const uint64_t works[] = {10 * US,   25 * US,   50 * US,   100 * US, 250 * US, 500 * US,
+                                     1000 * US, 2500 * US, 5000 * US, 10 * MS,  25 * MS,  100 * MS};
+    static const gm_histogram_bounds_t of_waits = {waits, GM_COUNT_OF(waits)};
+    static const gm_histogram_bounds_t of_works = {works, GM_COUNT_OF(works)};
+
+    return metric == GM_METRIC_OVERHEAD ? &of_works : &of_waits;
+}
+
+size_t gm_metric_stride(gm_metric_t metric)
+{
+    return gm_metric_row(metric)->type == GM_PROMETHEUS_HISTOGRAM
+               ? GM_HISTOGRAM_CELLS(gm_metric_bounds(metric)->count)
+               : 1;
+}
+
+const char *gm_metric_result_text(unsigned result)
+{
+    static const char *const texts[GM_METRIC_RESULT_COUNT] = {"reused", "new", "failed"};
+
+    return texts[result];
+}
+
+const char *gm_metric_class_text(unsigned status_class)
+{
+    static const char *const texts[GM_METRIC_STATUS_CLASSES] = {"1xx", "2xx", "3xx", "4xx", "5xx"};
+
+    return texts[status_class];
+}
+
+static const char methods[GM_METRIC_METHODS][8] = {"GET",     "HEAD",    "POST",  "PUT",   "DELETE",
+                                                   "CONNECT", "OPTIONS", "TRACE", "PATCH", "other"};
+
+const char *gm_metric_method_text(unsigned method)
+{
+    return methods[method];
+}
+
+unsigned gm_metric_method(const gm_record_text_t *method)
+{
+    unsigned i = 0;
+
+    if (method->base == NULL || method->length == 0 || method->length >= sizeof(methods[0]))
+        return GM_METRIC_METHODS - 1;
+    while (i != GM_METRIC_METHODS - 1 &&
+           (method->base[0] != methods[i][0] || methods[i][method->length] != '\0' ||
+            memcmp(method->base, methods[i], method->length) != 0))
+        ++i;
+    return i;
+}

@@ -65,7 +65,7 @@ typedef struct gm_metrics_options {
     size_t route_count, cluster_count;
     size_t worker_count;                    /* shards; 1 or more */
     size_t max_series;                      /* per metric, beside "other"; 1 or more */
-    const char *version, *libh2o, *openssl; /* static; for gomesh_build_info */
+    const char *version, *libh2o, *openssl; /* static; for gomesh_build_info; NULL = unknown */
 } gm_metrics_options_t;
 
 /** Main thread. */

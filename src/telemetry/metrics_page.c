@@ -58,7 +58,7 @@ static void set_labels(page_t *self, gm_metric_labels_t labels, const char *cons
 
     self->labels.length = 0;
     for (size_t i = 0; i != GM_METRIC_LABELS_MAX && names[i] != NULL; ++i)
-        gm_prometheus_append_label(&self->labels, names[i], values[i]);
+        gm_prometheus_append_label(&self->labels, names[i], values[i] != NULL ? values[i] : "");
 }
 
 /* Of combinations with a cluster: the second label's word. */

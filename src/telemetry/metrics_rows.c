@@ -93,8 +93,8 @@ unsigned gm_metric_method(const gm_record_text_t *method)
     if (method->base == NULL || method->length == 0 || method->length >= sizeof(methods[0]))
         return GM_METRIC_METHODS - 1;
     while (i != GM_METRIC_METHODS - 1 &&
-           (method->base[0] != methods[i][0] || methods[i][method->length] != '\0' ||
-            memcmp(method->base, methods[i], method->length) != 0))
+           (method->base[0] != methods[i][0] || methods[i][method->length - 1] == '\0' ||
+            methods[i][method->length] != '\0' || memcmp(method->base, methods[i], method->length) != 0))
         ++i;
     return i;
 }

@@ -45,17 +45,12 @@ const char *const *gm_metric_label_names(gm_metric_labels_t labels)
     return names[labels];
 }
 
-const gm_histogram_bounds_t *gm_metric_bounds(gm_metric_t metric)
-{
-    static const uint64_t waits[] = {1 * MS,   5 * MS,   10 * MS,   25 * MS,   50 * MS,  100 * MS,
-                                     250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 5000 * MS};
-    static const uint64_t works[] = {10 * US,   25 * US,   50 * US,   100 * US, 250 * US, 500 * US,
-                                     1000 * US, 2500 * US, 5000 * US, 10 * MS,  25 * MS,  100 * MS};
-    static const gm_histogram_bounds_t of_waits = {waits, GM_COUNT_OF(waits)};
-    static const gm_histogram_bounds_t of_works = {works, GM_COUNT_OF(works)};
-
-    return metric == GM_METRIC_OVERHEAD ? &of_works : &of_waits;
-}
+static const uint64_t waits[] = {1 * MS,   5 * MS,   10 * MS,   25 * MS,   50 * MS,  100 * MS,
+                                 250 * MS, 500 * MS, 1000 * MS, 2500 * MS, 5000 * MS};
+static const uint64_t works[] = {10 * US,   25 * US,   50 * US,   100 * US, 250 * US, 500 * US,
+                                 1000 * US, 2500 * US, 5000 * US, 10 * MS,  25 * MS,  100 * MS};
+const gm_histogram_bounds_t gm_metric_bounds_of_waits = {waits, GM_COUNT_OF(waits)};
+const gm_histogram_bounds_t gm_metric_bounds_of_work = {works, GM_COUNT_OF(works)};
 
 size_t gm_metric_stride(gm_metric_t metric)
 {
@@ -88,13 +83,16 @@ const char *gm_metric_method_text(unsigned method)
 
 unsigned gm_metric_method(const gm_record_text_t *method)
 {
+    const char *base = method->base;
+    size_t length = method->length;
     unsigned i = 0;
 
-    if (method->base == NULL || method->length == 0 || method->length >= sizeof(methods[0]))
+    if (base == NULL || length == 0 || length >= sizeof(methods[0]))
         return GM_METRIC_METHODS - 1;
+    if (length == 3 && base[0] == 'G' && base[1] == 'E' && base[2] == 'T') /* nearly always */
+        return 0;
     while (i != GM_METRIC_METHODS - 1 &&
-           (method->base[0] != methods[i][0] || methods[i][method->length - 1] == '\0' ||
-            methods[i][method->length] != '\0' || memcmp(method->base, methods[i], method->length) != 0))
+           (strlen(methods[i]) != length || memcmp(base, methods[i], length) != 0))
         ++i;
     return i;
 }

@@ -53,8 +53,14 @@ const gm_metric_row_t *gm_metric_row(gm_metric_t metric);
 /** Names of the labels, ended by NULL where they are fewer than GM_METRIC_LABELS_MAX. */
 const char *const *gm_metric_label_names(gm_metric_labels_t labels);
 
+/* Of what others do, and of what GoMesh does itself. */
+extern const gm_histogram_bounds_t gm_metric_bounds_of_waits, gm_metric_bounds_of_work;
+
 /** Of a histogram. */
-const gm_histogram_bounds_t *gm_metric_bounds(gm_metric_t metric);
+static inline const gm_histogram_bounds_t *gm_metric_bounds(gm_metric_t metric)
+{
+    return metric == GM_METRIC_OVERHEAD ? &gm_metric_bounds_of_work : &gm_metric_bounds_of_waits;
+}
 
 /** Counters per series. */
 size_t gm_metric_stride(gm_metric_t metric);

@@ -6,26 +6,7 @@
  */
 #include "telemetry/series.h"
 
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
-
-typedef struct slot {
-    _Atomic uint64_t key; /* 0 = free */
-    size_t number;
-} slot_t;
-
-struct gm_series {
-    /* immutable */
-    size_t max, mask;
-    unsigned shift; /* of a hash: its upper bits depend on all bits of the key */
-    slot_t *slots;  /* owned */
-    uint64_t *keys; /* owned; by number less one; written once, before `count` covers them */
-    /* atomic */
-    atomic_size_t count;
-    atomic_bool has_other;
-    pthread_mutex_t filling;
-};
 
 gm_series_t *gm_series_create(size_t max)
 {
@@ -53,9 +34,9 @@ void gm_series_destroy(gm_series_t *self)
 }
 
 /* The slot of the key, or the free one where it would go: at least half of them are free. */
-static slot_t *find_slot(const gm_series_t *self, uint64_t key, uint64_t *found)
+static gm_series_slot_t *find_slot(const gm_series_t *self, uint64_t key, uint64_t *found)
 {
-    size_t at = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> self->shift);
+    size_t at = gm_series_hash(self, key);
 
     while ((*found = atomic_load_explicit(&self->slots[at].key, memory_order_acquire)) != key && *found != 0)
         at = (at + 1) & self->mask;
@@ -66,7 +47,7 @@ static size_t add(gm_series_t *self, uint64_t key)
 {
     size_t number = GM_SERIES_OTHER, count;
     uint64_t found;
-    slot_t *slot;
+    gm_series_slot_t *slot;
 
     pthread_mutex_lock(&self->filling);
     slot = find_slot(self, key, &found); /* another worker may have been faster */
@@ -84,11 +65,11 @@ static size_t add(gm_series_t *self, uint64_t key)
     return number;
 }
 
-size_t gm_series_find(gm_series_t *self, uint64_t key)
+size_t gm_series_find_or_add(gm_series_t *self, uint64_t key)
 {
     size_t number = GM_SERIES_OTHER;
     uint64_t found;
-    const slot_t *slot = find_slot(self, key, &found);
+    const gm_series_slot_t *slot = find_slot(self, key, &found);
 
     if (found == key)
         return slot->number;

@@ -195,6 +195,9 @@ VALUES = {
     ),
     "proxy: { timeout: %s }\n": ("null {}", "30s 5 []"),
     "log: %s\n": ("null {}", "debug 5 []"),
+    "metrics: { path: %s }\n": (PATHS[0] + " ''", PATHS[1].replace(" '' ", " ")),
+    "metrics: { max_series: %s }\n": ("1 10000 '200' '${GM_UNSET:-5}'", "0 10001 '0' '10001' 1.5 true '' null"),
+    "metrics: %s\n": ("null {}", "/metrics 5 [] true"),
     "x-a: %s\n": ("1 null [] {} a {a:·1}", ""),
 }
 TLS = "proxy: { tls: { cert_file: table.crt, key_file: table.key, %s: %s } }\n"

@@ -702,6 +702,35 @@ def access_slower_than():
     is_([record["path"] for record in records], ["/slow"], "it is there")
 
 
+def counting(**metrics):
+    """A proxy with these settings of metrics."""
+    levels[-1].limit = "no page shows the metrics yet"  # goes with the line that answers metrics.path
+    config = proxy_config(free_port(), named("x").port)
+    config["metrics"] = metrics
+    return Proxy(yaml=to_yaml(config), port=config["proxy"]["listen_port"])
+
+
+@acts("metrics.path")
+def metrics_path():
+    proxy = counting(path="/numbers")
+    like(once(proxy.port, target="/numbers").text, r"(?m)^# TYPE gomesh_requests_total counter$", "the page is there")
+    is_(once(proxy.port, target="/metrics").text, "x", "what is there by default is the backend's")
+    is_(once(counting(path="").port, target="/metrics").text, "x", "and so is everything where there is none")
+
+
+@acts("metrics.max_series")
+def metrics_max_series():
+    proxy = counting(max_series=2)
+    for method in ("GET", "PUT", "DELETE", "OPTIONS"):
+        once(proxy.port, method=method)
+    others = r'(?m)^gomesh_route_requests_total\{route="other",cluster="other",method="other",code="other",failure="other"\} '
+    for _ in range(20):  # a request is counted when it is over, just after its answer
+        text = once(proxy.port, target="/metrics").text
+        if re.search(others + "[2-9]", text):
+            break
+    like(text, others + "[2-9]", "the third and fourth combination are others, and perhaps the page")
+
+
 rows = re.findall(r"(?m)^\| `([^`]+)` \|", "\n".join(gomesh_run("reference").out))
 ok(len(rows) > 20, "the reference lists %d options" % len(rows))
 is_(sorted(rows), sorted(CHECKS), "each has a check here")

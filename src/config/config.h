@@ -155,6 +155,12 @@ typedef struct gm_log_conf {
     gm_access_conf_t access;
 } gm_log_conf_t;
 
+/* The page of numbers, for Prometheus. */
+typedef struct gm_metrics_conf {
+    char *path;          /* owned; "" = no such page */
+    uint64_t max_series; /* per metric */
+} gm_metrics_conf_t;
+
 /* Where a value came from, so that later checks can point at it. */
 typedef struct gm_origin {
     const void *field; /* address of the value inside the configuration; of the text for one of a list */
@@ -167,6 +173,7 @@ typedef struct gm_config {
     GM_VECTOR(gm_route_conf_t *) routes; /* owned */
     gm_log_conf_t log;
     gm_tracing_conf_t tracing;
+    gm_metrics_conf_t metrics;
     GM_VECTOR(gm_origin_t) origins;
     bool origins_sorted;
 } gm_config_t;

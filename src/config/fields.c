@@ -158,7 +158,7 @@ static int set_text(const gm_fill_t *fill, const gm_field_t *field, void *into, 
 
     if (field->type == GM_FIELD_HOST && check_host(field, text, err) != 0)
         return -1;
-    if (field->type != GM_FIELD_HOST && text[0] == '\0')
+    if (field->type != GM_FIELD_HOST && !(field->flags & GM_FIELD_OFF) && text[0] == '\0')
         return gm_error_set(err, NULL, "must not be empty");
     free(*value);
     *value = field->type == GM_FIELD_FILE && !gm_field_is_standard(field, text)

@@ -22,7 +22,7 @@
 /* names; the last label is no number */
 #define REST "([A-Za-z0-9_-]*[A-Za-z0-9_])?"
 #define NAME "([A-Za-z0-9_]" REST "\\.)*([0-9]*[A-Za-z_]" REST "|[0-9]+-[A-Za-z0-9_-]*[A-Za-z0-9_])\\.?"
-#define PATH_CHARS "^/([!\"$&->@-~]|%[0-9A-F]{2})*$"
+#define PATH "/([!\"$&->@-~]|%[0-9A-F]{2})*"
 #define NO_PATH "/\\.\\.?(/|$)|%(00|2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])" /* not canonical */
 #define SOCKET "unix:/.{0,106}"
 #define DECIMAL "([0-9]+(\\.[0-9]*)?|\\.[0-9]+)"
@@ -121,7 +121,8 @@ static void append_pattern(gm_buffer_t *out, const gm_field_t *field)
         return;
     case GM_FIELD_TEXT:
         gm_buffer_append_text(out, field->flags & GM_FIELD_CIDR   ? "^(" IPV4_NETWORK "|" IPV6_NETWORK ")$"
-                                   : field->flags & GM_FIELD_PATH ? PATH_CHARS
+                                   : field->flags & GM_FIELD_OFF  ? "^(" PATH ")?$"
+                                   : field->flags & GM_FIELD_PATH ? "^" PATH "$"
                                                                   : "^((\\*\\.)?" NAME "|(\\*\\.)?" IPV4
                                                                     "|" IPV6 "|\\[" IPV6 "\\])$");
         return;

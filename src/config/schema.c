@@ -250,6 +250,15 @@ static const gm_field_t tracing_fields[] = {
     {0}};
 static const gm_section_t tracing_section = {"tracing", tracing_fields, sizeof(gm_tracing_conf_t), -1, -1, NOT_A_HOSTPORT};
 
+static const gm_field_t metrics_fields[] = {
+    {"path", GM_FIELD_TEXT, AT(gm_metrics_conf_t, path), "/metrics", 0, 0, NULL, NULL, GM_FIELD_PATH | GM_FIELD_OFF, "url",
+     "the page, in Prometheus' text format, on the proxy's own ports; this path and no other; \"\" = no page"},
+    {"max_series", GM_FIELD_COUNT, AT(gm_metrics_conf_t, max_series), "200", 1, 10000, NULL, NULL, 0, NULL,
+     "label combinations per metric; what comes after them is counted as \"other\""},
+    {0}};
+static const gm_section_t metrics_section = {"metrics", metrics_fields, sizeof(gm_metrics_conf_t), -1, -1,
+    NOT_A_HOSTPORT};
+
 static const gm_field_t config_fields[] = {
     {"proxy", GM_FIELD_SECTION, AT(gm_config_t, proxy), NULL, 0, 0, NULL, &proxy_section, 0, NULL,
      "listeners and the default backend"},
@@ -258,6 +267,8 @@ static const gm_field_t config_fields[] = {
     {"log", GM_FIELD_SECTION, AT(gm_config_t, log), NULL, 0, 0, NULL, &log_section, 0, "logging", "what is printed"},
     {"tracing", GM_FIELD_SECTION, AT(gm_config_t, tracing), NULL, 0, 0, NULL, &tracing_section, 0, "trace",
      "which requests belong together"},
+    {"metrics", GM_FIELD_SECTION, AT(gm_config_t, metrics), NULL, 0, 0, NULL, &metrics_section, 0, "prometheus",
+     "what is counted"},
     {0}};
 const gm_section_t gm_config_section = {"", config_fields, sizeof(gm_config_t), -1, -1, NOT_A_HOSTPORT};
 /* clang-format on */

@@ -197,6 +197,20 @@ static void warn_of_wildcard(const validation_t *v, const gm_path_conf_t *path)
                            given);
 }
 
+/* Can a request's path be this one? Fills *err if not. */
+static void judge_path(const validation_t *v, const char *given, gm_error_t *err)
+{
+    if (given[0] != '/')
+        gm_error_set(err, NULL, "path: \"%.200s\" can never match: paths begin with \"/\"", given);
+    else if (strpbrk(given, "?#") != NULL)
+        gm_error_set(err, NULL, "path: \"%.200s\" can never match: the query is not part of the path", given);
+    else if (strlen(given) > v->config->proxy.limits.max_target_bytes)
+        gm_error_set(err, NULL,
+                     "path: \"%.60s...\" can never match: it is longer than proxy.limits.max_target", given);
+    else if (v->checks != NULL && v->checks->check_path != NULL)
+        v->checks->check_path(given, err);
+}
+
 static void check_path(validation_t *v, gm_route_conf_t *route)
 {
     gm_path_conf_t *path = &route->match.path;
@@ -210,19 +224,12 @@ static void check_path(validation_t *v, gm_route_conf_t *route)
         gm_error_set(&err, NULL, "path: \"exact\" and \"prefix\" exclude each other; keep one");
     else if (given == NULL)
         return;
-    else if (given[0] != '/')
-        gm_error_set(&err, NULL, "path: \"%.200s\" can never match: paths begin with \"/\"", given);
-    else if (strpbrk(given, "?#") != NULL)
-        gm_error_set(&err, NULL, "path: \"%.200s\" can never match: the query is not part of the path",
-                     given);
-    else if (path->prefix != NULL && strlen(given) > 1 && strcmp(given + strlen(given) - 2, "//") == 0)
+    else if (given[0] == '/' && path->prefix != NULL && strlen(given) > 1 &&
+             strcmp(given + strlen(given) - 2, "//") == 0)
         gm_error_set(&err, NULL, "path: \"%.200s\" ends in an empty segment; write it with one \"/\" or none",
                      given);
-    else if (strlen(given) > v->config->proxy.limits.max_target_bytes)
-        gm_error_set(&err, NULL,
-                     "path: \"%.60s...\" can never match: it is longer than proxy.limits.max_target", given);
-    else if (v->checks != NULL && v->checks->check_path != NULL)
-        v->checks->check_path(given, &err);
+    else
+        judge_path(v, given, &err);
     if (err.text[0] != '\0') {
         complain(v, path->exact != NULL ? &path->exact : &path->prefix, &route->place, err.text);
         set_bad(v, route);
@@ -324,6 +331,31 @@ static void check_routes(validation_t *v)
                 "name \"%.64s\" is already taken by the route in line %d");
 }
 
+/* Its path comes before all routes, also where nobody has asked for it. */
+static void check_metrics(const validation_t *v)
+{
+    const gm_config_t *config = v->config;
+    const char *given = config->metrics.path;
+    gm_error_t err = {0};
+
+    if (given == NULL || given[0] == '\0' || is_bad(v, &config->metrics.path))
+        return;
+    judge_path(v, given, &err);
+    if (err.text[0] != '\0') {
+        complain(v, &config->metrics.path, NULL, err.text);
+        return;
+    }
+    for (size_t i = 0; i != config->routes.size; ++i) {
+        const gm_route_conf_t *route = config->routes.items[i];
+        const gm_origin_t *exact = gm_config_find_origin(v->config, &route->match.path.exact);
+        if (exact != NULL && route->match.path.exact != NULL && strcmp(route->match.path.exact, given) == 0)
+            gm_diagnostics_add(v->diagnostics, GM_SEVERITY_WARNING, &exact->place,
+                               "route \"%.64s\" can never match: this path shows GoMesh's own metrics; "
+                               "change metrics.path, or set it to \"\"",
+                               route->name);
+    }
+}
+
 /* What the library's own proxy cannot be told. */
 static void check_engine(const validation_t *v)
 {
@@ -380,5 +412,6 @@ void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagn
     if (config->proxy.backend.present)
         check_loop(&v, &config->proxy.backend, NULL);
     check_routes(&v);
+    check_metrics(&v);
     gm_vector_dispose(&v.bad_routes);
 }

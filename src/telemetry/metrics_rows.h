@@ -1,5 +1,4 @@
-/* metrics_rows: the table of metrics as data, and how their numbers lie in memory; for metrics and its page
- */
+/* metrics_rows: the table of metrics as data, and how numbers lie in memory; for metrics and metrics_page */
 #ifndef GM_TELEMETRY_METRICS_ROWS_H
 #define GM_TELEMETRY_METRICS_ROWS_H
 

@@ -322,6 +322,38 @@ static void test_paths(void)
             "1:36: error: path: \"exact\" and \"prefix\" exclude each other; keep one\n"));
 }
 
+static void test_metrics(void)
+{
+    ok(says("metrics: { path: \"\" }", ""));
+    ok(says("metrics: { path: /, max_series: 1 }", ""));
+    ok(says("metrics: { path: a }", "1:18: error: path: \"a\" can never match: paths begin with \"/\"\n"));
+    ok(says("metrics: { path: \"/a?b\" }",
+            "1:18: error: path: \"/a?b\" can never match: the query is not part of the path\n"));
+    ok(says("metrics: { path: /a/../b }",
+            "1:18: error: path: \"/a/../b\" can never match: requests for it arrive as \"/b\"\n"));
+    ok(says("metrics: { max_series: 0 }",
+            "1:24: error: max_series: 0 is out of range, expected 1 to 10000\n"));
+    ok(says(
+        "proxy: { limits: { max_target: 64 } }\n"
+        "metrics: { path: /0123456789012345678901234567890123456789012345678901234567890123 }",
+        "2:18: error: path: \"/01234567890123456789012345678901234567890123456789012345678...\" can never "
+        "match: it is longer than proxy.limits.max_target\n"));
+}
+
+/* Also where nobody has asked for the page. */
+static void test_metrics_and_routes(void)
+{
+    ok(says("routes: [{ match: { path: { exact: /metrics } }, " BACKEND " }]",
+            "1:36: warning: route \"route-1\" can never match: this path shows GoMesh's own metrics; change "
+            "metrics.path, or set it to \"\"\n"));
+    ok(says("metrics: { path: /m }\nroutes:\n- { match: { path: { exact: /metrics } }, " BACKEND " }\n"
+            "- { name: m, match: { host: a, path: { exact: /m } }, " BACKEND " }\n",
+            "4:47: warning: route \"m\" can never match: this path shows GoMesh's own metrics; change "
+            "metrics.path, or set it to \"\"\n"));
+    ok(says("metrics: { path: \"\" }\nroutes: [{ match: { path: { exact: /metrics } }, " BACKEND " }]", ""));
+    ok(says("routes: [{ match: { path: { prefix: /metrics } }, " BACKEND " }]", ""));
+}
+
 static void test_twins(void)
 {
     ok(says("routes:\n- { name: a, match: { path: { prefix: /x } }, " BACKEND " }\n"
@@ -370,6 +402,8 @@ int main(void)
     subtest("hosts", test_hosts);
     subtest("forms of hosts", test_host_forms);
     subtest("paths", test_paths);
+    subtest("metrics", test_metrics);
+    subtest("metrics and routes", test_metrics_and_routes);
     subtest("twins", test_twins);
     subtest("final form", test_final_form);
     subtest("many mistakes", test_many_mistakes);

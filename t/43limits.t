@@ -44,6 +44,7 @@ def per_client(engine):
         wait_until(lambda: not is_turned_away(proxy.port, stays=True), "the place of one that %s" % way)
         ok(True, "one that %s makes room for another" % way)
     pattern = r"127\.0\.0\.\d has 3 connections open \(proxy\.limits\.max_connections_per_ip\)"
+    proxy.wait_line(pattern)
     is_(proxy.count(pattern), 1, "it is said once, not 21 times")
     is_(proxy.stop(), 0, "exit code 0")
 

@@ -41,12 +41,11 @@ def duration_s(ms):
 
 
 def check_phase(record, phase):
-    """All time is in some phase; that which the pause was injected into has it, and no other."""
-    phases, pause_ms = record["phases"], 1000 * duration_s(PAUSE_MS)
+    """All time is in some phase, most of it where the pause was injected."""
+    phases = record["phases"]
     ok(abs(sum(phases.values()) - record["latency_ms"]) <= 0.001, "the phases add up to the microsecond")
-    ok(phases.get(phase, 0) >= pause_ms * 0.99, "%s has the pause (%s)" % (phase, phases))
-    slow = [name for name in PHASES if name != phase and phases.get(name, 0) >= pause_ms * 0.9]
-    is_(slow, [], "and no other phase")
+    ok(phases.get(phase, 0) >= 500 * duration_s(PAUSE_MS), "%s has the pause (%s)" % (phase, phases))
+    is_(max(phases, key=phases.get), phase, "and no other")
 
 
 def unverified():

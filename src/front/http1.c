@@ -66,10 +66,17 @@ static void renew(gm_http1_connection_t *self)
     gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
 }
 
+static gm_metrics_listener_t listener_of(const gm_http1_connection_t *self)
+{
+    return self->is_tls ? GM_METRICS_HTTPS : GM_METRICS_HTTP;
+}
+
 void gm_http1_close(gm_http1_connection_t *self)
 {
     gm_watch_stop(&self->reading);
     gm_watch_stop(&self->writing);
+    if (self->front->options.metrics != NULL)
+        gm_metrics_count_close(self->front->options.metrics, listener_of(self));
     h2o_linklist_unlink(&self->link);
     --self->front->count;
     atomic_fetch_sub_explicit(self->front->options.open, 1, memory_order_relaxed);
@@ -575,6 +582,8 @@ static void on_handshake(h2o_socket_t *sock, const char *err)
 {
     gm_http1_connection_t *self = sock->data;
 
+    if (self->front->options.metrics != NULL)
+        gm_metrics_count_handshake(self->front->options.metrics, err == NULL);
     if (err != NULL) {
         gm_http1_close(self);
         return;
@@ -612,6 +621,8 @@ void gm_http1_accept(gm_http1_front_t *front, h2o_socket_t *sock, SSL_CTX *tls)
     sock->data = self;
     h2o_linklist_insert(&front->list, &self->link);
     ++front->count;
+    if (front->options.metrics != NULL)
+        gm_metrics_count_open(front->options.metrics, listener_of(self));
     fill_peer(self);
     renew(self);
     if (tls != NULL) {

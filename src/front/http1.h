@@ -10,6 +10,7 @@
 #include "base/cidr.h"
 #include "http/head.h"
 #include "net/watch.h"
+#include "telemetry/metrics.h"
 
 typedef struct gm_http1_front gm_http1_front_t; /* all connections of one worker; owned by it */
 
@@ -22,8 +23,9 @@ typedef struct gm_http1_options {
     uint64_t max_requests;    /* per connection; 0 = no limit */
     const gm_cidr_t *trusted; /* clients that may speak for others */
     size_t trusted_count;
-    bool keeps_time;     /* of when heads begin and end */
-    atomic_size_t *open; /* connections of the process; reduced when one goes */
+    gm_metrics_shard_t *metrics; /* NULL = nobody counts */
+    bool keeps_time;             /* of when heads begin and end */
+    atomic_size_t *open;         /* connections of the process; reduced when one goes */
 } gm_http1_options_t;
 
 GM_MUST_USE gm_http1_front_t *gm_http1_front_create(const gm_http1_options_t *options);

@@ -55,6 +55,8 @@ void gm_finish_open(gm_request_t *request)
         log_started(request);
     if (gm_proxy_keeps_records(request->context))
         begin_time(request);
+    if (request->context->metrics != NULL)
+        gm_metrics_begin(request->context->metrics);
 }
 
 /* ---- on the way */
@@ -66,6 +68,13 @@ void gm_finish_begin_attempt(gm_request_t *request, const gm_client_t *client)
     record->is_reused = client->exchanges != 0;
     if (record->marked_ns != 0) /* the connection may go before the record is read */
         record->endpoint = h2o_strdup(&request->req->pool, client->endpoint, SIZE_MAX).base;
+}
+
+void gm_finish_forget(gm_request_t *request)
+{
+    if (request->record.marked_ns != 0 && request->context->metrics != NULL)
+        gm_metrics_cancel(request->context->metrics);
+    request->record.marked_ns = 0;
 }
 
 /* ---- the end */
@@ -122,6 +131,8 @@ void gm_finish(gm_request_t *request)
     now = gm_clock_monotonic_ns();
     record->phase_ns[record->phase] += now - record->marked_ns;
     fill(request);
+    if (context->metrics != NULL)
+        gm_metrics_record(context->metrics, record);
     if (context->access_log != NULL)
         gm_access_log_write(context->access_log, record);
 }

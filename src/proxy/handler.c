@@ -11,6 +11,7 @@
 #include "proxy/max_forwards.h"
 #include "proxy/reply.h"
 #include "proxy/request_fields.h"
+#include "proxy/scrape.h"
 #include "telemetry/log.h"
 
 typedef struct gm_handler {
@@ -100,6 +101,8 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
         gm_reply_failure(request, refusal.failure, refusal.why);
         return 0;
     }
+    if (gm_scrape_answers(request, &key))
+        return 0;
     if ((request->route = find_route(self, proxy, req, &key)) == NULL) {
         gm_reply_failure(request, GM_FAILURE_NO_ROUTE, "no route matches, and there is no proxy.backend");
         return 0;

@@ -3,8 +3,11 @@
  */
 #include "proxy/proxy.h"
 
+#include <h2o/version.h>
+
 #include "telemetry/log.h"
 #include "tls/client_context.h"
+#include "tls/context.h"
 
 #define POLL_MS 5
 
@@ -20,7 +23,41 @@ static int open_access_stream(gm_proxy_t *self, gm_error_t *err)
     return self->access_stream != NULL ? 0 : gm_error_set(err, NULL, "%s (log.access.path)", why.text);
 }
 
-gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err)
+static void create_metrics(gm_proxy_t *self, size_t worker_count)
+{
+    const gm_metrics_conf_t *conf = &gm_snapshot_config(self->snapshot)->metrics;
+    gm_metrics_options_t options = {.route_count = self->route_count,
+                                    .cluster_count = self->cluster_count,
+                                    .worker_count = worker_count,
+                                    .max_series = conf->max_series,
+                                    .version = GM_VERSION,
+                                    .libh2o = H2O_VERSION,
+                                    .openssl = gm_tls_library_version()};
+
+    if (conf->path[0] == '\0')
+        return;
+    self->names = gm_alloc((self->route_count + self->cluster_count + 1) * sizeof(self->names[0]));
+    for (size_t i = 0; i != self->route_count; ++i)
+        self->names[i] = self->routes[i].name;
+    for (size_t i = 0; i != self->cluster_count; ++i)
+        self->names[self->route_count + i] = gm_cluster_name(self->clusters[i]);
+    options.routes = self->names;
+    options.clusters = self->names + self->route_count;
+    self->metrics = gm_metrics_create(&options);
+    gm_metrics_set(self->metrics, GM_METRIC_CONFIG_GENERATION, 1);
+}
+
+void gm_proxy_render_metrics(gm_proxy_t *self, gm_buffer_t *out)
+{
+    uint64_t dropped = gm_log_dropped();
+
+    if (self->access_stream != NULL)
+        dropped += gm_log_stream_dropped(self->access_stream);
+    gm_metrics_set(self->metrics, GM_METRIC_LOG_DROPPED, dropped);
+    gm_metrics_render(self->metrics, out);
+}
+
+gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_error_t *err)
 {
     gm_proxy_t *self = gm_alloc(sizeof(*self));
     const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(snapshot, &self->cluster_count);
@@ -43,6 +80,7 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err)
     for (size_t i = 0; i != self->cluster_count; ++i)
         self->clusters[i] =
             gm_cluster_create(clusters[i].name, clusters[i].host, clusters[i].port, clusters[i].authority);
+    create_metrics(self, worker_count);
     for (size_t i = 0; i != self->cluster_count; ++i) {
         if (clusters[i].tls == NULL)
             continue;
@@ -64,6 +102,8 @@ void gm_proxy_destroy(gm_proxy_t *self)
         SSL_CTX_free(self->tls[i]);
     }
     gm_log_stream_close(self->access_stream);
+    gm_metrics_destroy(self->metrics);
+    free(self->names);
     free(self->clusters);
     free(self->tls);
     free(self->forwarders);
@@ -113,6 +153,9 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
     self->access_log = create_access_log(proxy);
+    if (proxy->metrics != NULL)
+        pool.metrics = self->metrics = gm_metrics_shard(
+            proxy->metrics, atomic_fetch_add_explicit(&proxy->shards, 1, memory_order_relaxed));
     self->traces = gm_snapshot_config(proxy->snapshot)->tracing.enabled;
     gm_random_init(&self->random);
     pool.watches = self->watches = gm_watches_create(shortest(timeout));

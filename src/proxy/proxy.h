@@ -10,6 +10,7 @@
 #include "net/watch.h"
 #include "proxy/held_body.h"
 #include "telemetry/access_log.h"
+#include "telemetry/metrics.h"
 #include "upstream/connector.h"
 #include "upstream/pool.h"
 #include "upstream/pool_h2o.h"
@@ -25,6 +26,9 @@ typedef struct gm_proxy {
     size_t cluster_count;
     gm_held_bodies_t held;          /* request_buffering */
     gm_log_stream_t *access_stream; /* owned; NULL = access lines go to the process log */
+    gm_metrics_t *metrics;          /* owned; NULL = nobody can read them */
+    const char **names;             /* owned array, for the metrics: of routes, then of clusters */
+    atomic_size_t shards;           /* that workers have taken */
     h2o_handler_t **forwarders;     /* owned array; each goes with the globalconf; one per cluster */
 } gm_proxy_t;
 
@@ -37,13 +41,18 @@ typedef struct gm_proxy_context {
     gm_pool_h2o_t **pools_h2o; /* owned, one per cluster; engine "h2o" */
     gm_connecting_t connecting;
     gm_access_log_t *access_log; /* owned; NULL = off */
+    gm_metrics_shard_t *metrics; /* borrowed from the proxy; NULL = nobody can read them */
     gm_random_t random;
     bool traces; /* tracing is on */
     h2o_timeout_t poll_interval, request_timeout;
 } gm_proxy_context_t;
 
-/** @param snapshot  retained  @return NULL with *err filled if a backend's TLS files cannot be used */
-GM_MUST_USE gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, gm_error_t *err);
+/**
+ * @param snapshot      retained
+ * @param worker_count  as many contexts will be made at most
+ * @return NULL with *err filled if a file cannot be used: a backend's for TLS, or a log
+ */
+GM_MUST_USE gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_error_t *err);
 /** Accepts NULL. All contexts must be gone. */
 void gm_proxy_destroy(gm_proxy_t *self);
 
@@ -53,10 +62,14 @@ static inline bool gm_proxy_is_ours(const gm_proxy_t *self)
     return gm_snapshot_config(self->snapshot)->proxy.engine == GM_ENGINE_GOMESH;
 }
 
+/** The page for Prometheus. Any thread. */
+void gm_proxy_render_metrics(gm_proxy_t *self, gm_buffer_t *out);
+
 /** Whether anybody wants to know what this worker's requests are like. */
 static inline bool gm_proxy_keeps_records(const gm_proxy_context_t *context)
 {
-    return context->access_log != NULL && gm_access_log_is_on(context->access_log);
+    return context->metrics != NULL ||
+           (context->access_log != NULL && gm_access_log_is_on(context->access_log));
 }
 
 /** The engine "h2o" holds bodies in memory, so without a limit it has one. */

@@ -82,7 +82,7 @@ static void register_paths(h2o_hostconf_t *hostconf, const gm_planned_host_t *ho
     }
 }
 
-gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err)
+gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, size_t worker_count, gm_error_t *err)
 {
     gm_generation_t *self = gm_alloc(sizeof(*self));
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
@@ -96,7 +96,7 @@ gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err)
     self->globalconf.max_request_entity_size = gm_proxy_max_body(&conf->limits) + 1;
     self->globalconf.handshake_timeout = conf->timeout.read_timeout_ms;
     self->globalconf.proxy.io_timeout = conf->timeout.read_timeout_ms;
-    if ((self->proxy = gm_proxy_create(snapshot, err)) == NULL) {
+    if ((self->proxy = gm_proxy_create(snapshot, worker_count, err)) == NULL) {
         gm_generation_destroy(self);
         return NULL;
     }
@@ -188,6 +188,7 @@ static gm_front_t *create_own_front(gm_generation_t *self, h2o_context_t *contex
         .idle_ms = conf->timeout.idle_timeout_ms,
         .trusted = trusted,
         .trusted_count = trusted_count,
+        .metrics = H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)->metrics,
         .keeps_time = gm_proxy_keeps_records(H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)),
         .min_body_rate = conf->limits.min_body_rate_bytes,
         .max_requests = conf->limits.max_requests_per_connection,
@@ -237,4 +238,9 @@ gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *contex
     if (self->proxy == NULL)
         return ((backend_context_t *)context)->watches;
     return H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)->watches;
+}
+
+gm_metrics_shard_t *gm_generation_metrics(gm_generation_t *self, h2o_context_t *context)
+{
+    return self->proxy != NULL ? H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)->metrics : NULL;
 }

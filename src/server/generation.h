@@ -20,7 +20,8 @@ typedef struct gm_generation {
  * @param snapshot  retained
  * @return NULL with *err filled
  */
-GM_MUST_USE gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, gm_error_t *err);
+GM_MUST_USE gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, size_t worker_count,
+                                                  gm_error_t *err);
 
 /** The same for the test backend. */
 GM_MUST_USE gm_generation_t *gm_generation_create_backend(const gm_backend_options_t *options);
@@ -38,6 +39,9 @@ void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context
  */
 GM_MUST_USE gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *context,
                                                    atomic_size_t *open);
+
+/** What a worker counts with; NULL = nobody reads it. */
+gm_metrics_shard_t *gm_generation_metrics(gm_generation_t *self, h2o_context_t *context);
 
 /** What is to be looked at between two runs of the event loop. */
 gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *context);

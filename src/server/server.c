@@ -112,7 +112,8 @@ static gm_server_t *create(gm_generation_t *generation, size_t max_open, size_t 
 gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err)
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
-    gm_generation_t *generation = gm_generation_create(snapshot, &err->error);
+    unsigned count = conf->workers != GM_WORKERS_AUTO ? (unsigned)conf->workers : gm_processors_allowed();
+    gm_generation_t *generation = gm_generation_create(snapshot, count, &err->error);
     gm_server_t *self = generation != NULL ? create(generation, conf->limits.max_connections,
                                                     conf->limits.max_connections_per_ip)
                                            : NULL;
@@ -121,7 +122,6 @@ gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err
     const port_t tls_port = {conf->listen_host, (uint16_t)conf->tls.listen_port, "proxy.tls.listen_port",
                              gm_snapshot_place_of(snapshot, &conf->tls.listen_port)};
     gm_worker_options_t options = {0};
-    unsigned count = conf->workers != GM_WORKERS_AUTO ? (unsigned)conf->workers : gm_processors_allowed();
 
     if (self == NULL)
         return NULL;

@@ -9,7 +9,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LAST_CALL_MS 300 /* for answers that say that the time is over */
+#include "base/clock.h"
+
+#define LAG_WINDOW_US 15000000 /* as often as people scrape */
+#define LAST_CALL_MS 300       /* for answers that say that the time is over */
 
 typedef enum order { ORDER_DRAIN, ORDER_EXPIRE, ORDER_CUT } order_t;
 
@@ -33,7 +36,9 @@ struct gm_worker {
     h2o_evloop_t *loop;
     h2o_context_t *context;
     gm_front_t *front;
-    gm_watches_t *watches; /* borrowed */
+    gm_watches_t *watches;         /* borrowed */
+    gm_metrics_shard_t *metrics;   /* borrowed from the generation; NULL = nobody counts */
+    uint64_t lag_us, lag_since_us; /* the longest round of late, and when it was */
     gm_listener_t *listeners[2 * GM_LISTENER_MAX_SOCKETS];
     size_t listener_count;
     h2o_multithread_receiver_t orders;
@@ -105,6 +110,7 @@ static void set_up(gm_worker_t *self)
     self->front = gm_generation_create_front(self->options.generation, self->context,
                                              gm_places_open(self->options.places));
     self->watches = gm_generation_watches(self->options.generation, self->context);
+    self->metrics = gm_generation_metrics(self->options.generation, self->context);
     h2o_multithread_register_receiver(self->context->queue, &self->orders, on_orders);
     create_listeners(self, &self->options.plain_sockets, NULL);
     create_listeners(self, &self->options.tls_sockets, self->options.tls);
@@ -149,6 +155,22 @@ static int32_t tend_listeners(gm_worker_t *self, int32_t longest_ms)
     return longest_ms;
 }
 
+/*
+ * How long the round that is over took, but for the sleep at its beginning: so long somebody may have waited.
+ * The longest of the last seconds is kept, as one that nobody looks at in time is of interest too.
+ */
+static void measure_lag(gm_worker_t *self)
+{
+    uint64_t now_us = gm_clock_real_us(), woke_us = h2o_now(self->loop) * 1000 + 999; /* as it cuts off */
+    uint64_t lag_us = now_us > woke_us ? now_us - woke_us : 0;
+
+    if (lag_us < self->lag_us && now_us - self->lag_since_us < LAG_WINDOW_US)
+        return;
+    self->lag_us = lag_us;
+    self->lag_since_us = now_us;
+    gm_metrics_set_loop_lag(self->metrics, lag_us * 1000);
+}
+
 static void serve(gm_worker_t *self)
 {
     while (!self->is_draining || gm_front_count(self->front) != 0) {
@@ -156,6 +178,8 @@ static void serve(gm_worker_t *self)
         if (h2o_evloop_run(self->loop, longest_ms) != 0 && errno != EINTR)
             break;
         gm_watches_sweep(self->watches);
+        if (self->metrics != NULL)
+            measure_lag(self);
     }
 }
 

@@ -250,6 +250,11 @@ void gm_metrics_begin(gm_metrics_shard_t *self)
     gm_counter_add(&self->cells[GM_METRIC_IN_FLIGHT][0], 1);
 }
 
+void gm_metrics_cancel(gm_metrics_shard_t *self)
+{
+    gm_counter_add(&self->cells[GM_METRIC_IN_FLIGHT][0], (uint64_t)-1);
+}
+
 void gm_metrics_record(gm_metrics_shard_t *self, const gm_record_t *record)
 {
     request_t request = {.record = record, .shard = self};
@@ -264,7 +269,7 @@ void gm_metrics_record(gm_metrics_shard_t *self, const gm_record_t *record)
         count_connection(&request);
     if (record->began_ns != 0)
         observe_times(&request);
-    gm_counter_add(&self->cells[GM_METRIC_IN_FLIGHT][0], (uint64_t)-1);
+    gm_metrics_cancel(self);
 }
 
 /* ---- what is not about requests */

@@ -84,6 +84,9 @@ void gm_metrics_begin(gm_metrics_shard_t *self);
 /** The request that began is over. Times are left out where nobody wanted to know them (began_ns = 0). */
 void gm_metrics_record(gm_metrics_shard_t *self, const gm_record_t *record);
 
+/** The request that began is none that counts. */
+void gm_metrics_cancel(gm_metrics_shard_t *self);
+
 typedef enum gm_metrics_listener { GM_METRICS_HTTP, GM_METRICS_HTTPS } gm_metrics_listener_t;
 
 /** A connection from a client is accepted, or gone. */

@@ -18,7 +18,8 @@ struct gm_pool {
     gm_cluster_t *cluster; /* shared */
     uint64_t idle_ms;
     size_t max_idle, count;
-    gm_watches_t *watches; /* borrowed */
+    gm_watches_t *watches;       /* borrowed */
+    gm_metrics_shard_t *metrics; /* borrowed; NULL = nobody counts */
     gm_turns_t turns;
     uint32_t version; /* of the cluster's addresses that the idle connections go to */
     size_t preferred;
@@ -40,6 +41,7 @@ gm_pool_t *gm_pool_create(gm_cluster_t *cluster, const gm_pool_options_t *option
     self->idle_ms = options->idle_ms;
     self->max_idle = options->max_idle;
     self->watches = options->watches;
+    self->metrics = options->metrics;
     gm_turns_init(&self->turns, options->watches, options->max_connections, options->patience_ms);
     h2o_linklist_init_anchor(&self->idle);
     h2o_linklist_init_anchor(&self->fresh);
@@ -50,6 +52,8 @@ static void remove_idle(gm_pool_t *self, gm_client_t *client)
 {
     h2o_linklist_unlink(&client->link);
     --self->count;
+    if (self->metrics != NULL)
+        gm_metrics_count_idle(self->metrics, gm_cluster_name(self->cluster), -1);
 }
 
 /* Once a round of the loop is over, what was given back in it is like all others. */
@@ -149,6 +153,8 @@ void gm_pool_give(gm_pool_t *self, gm_client_t *client)
     }
     h2o_linklist_insert(self->fresh.next, &client->link);
     ++self->count;
+    if (self->metrics != NULL)
+        gm_metrics_count_idle(self->metrics, gm_cluster_name(self->cluster), 1);
     gm_client_wait(client, hint_ms < self->idle_ms ? hint_ms : self->idle_ms, on_gone, self);
 }
 

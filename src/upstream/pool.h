@@ -2,6 +2,7 @@
 #ifndef GM_UPSTREAM_POOL_H
 #define GM_UPSTREAM_POOL_H
 
+#include "telemetry/metrics.h"
 #include "upstream/client.h"
 #include "upstream/cluster.h"
 #include "upstream/connector.h"
@@ -10,11 +11,12 @@
 typedef struct gm_pool gm_pool_t; /* owned by its worker's context, used by that worker only */
 
 typedef struct gm_pool_options {
-    gm_watches_t *watches;  /* borrowed */
-    uint64_t idle_ms;       /* how long an idle connection is kept; an endpoint may ask for less */
-    size_t max_idle;        /* how many are kept */
-    size_t max_connections; /* idle or not; 0 = no limit */
-    uint64_t patience_ms;   /* how long at most anybody waits for one of them */
+    gm_watches_t *watches;       /* borrowed */
+    uint64_t idle_ms;            /* how long an idle connection is kept; an endpoint may ask for less */
+    size_t max_idle;             /* how many are kept */
+    size_t max_connections;      /* idle or not; 0 = no limit */
+    gm_metrics_shard_t *metrics; /* borrowed; NULL = nobody counts */
+    uint64_t patience_ms;        /* how long at most anybody waits for one of them */
 } gm_pool_options_t;
 
 /** @param cluster  retained */

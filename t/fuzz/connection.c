@@ -171,7 +171,7 @@ static void make_world(void)
     world.origin_listener = open_listener(&origin, SMALL_BUFFER_BYTES, true);
     open_listener(&dead, 0, false); /* bound by us, so that nobody else listens there */
     snapshot = load(ntohs(origin.sin_port), ntohs(dead.sin_port));
-    world.generation = gm_generation_create(snapshot, &err);
+    world.generation = gm_generation_create(snapshot, 1, &err);
     require(world.generation != NULL, "a generation can be made");
     gm_snapshot_release(snapshot);
     world.loop = h2o_evloop_create();

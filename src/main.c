@@ -17,20 +17,32 @@
 #include "config/load.h"
 #include "config/render.h"
 #include "server/checks.h"
+#include "server/inspect.h"
 #include "server/serve.h"
 
 /* sysexits.h */
 enum { EXIT_USAGE = 64, EXIT_CONFIG = 78 };
 
-enum { PROXY = 1, BACKEND = 2, DEMO = 4, SCHEMA = 8, REFERENCE = 16, ALL = 31 };
+enum {
+    PROXY = 1,
+    BACKEND = 2,
+    DEMO = 4,
+    SCHEMA = 8,
+    REFERENCE = 16,
+    HEALTHCHECK = 32,
+    STATUS = 64,
+    ALL = 127
+};
 
 typedef struct options {
     const char *config, *from, *to, *port, *backend_port, *host;
-    bool check, dump, json, production, version, help;
+    const char *admin;
+    bool check, dump, json, production, ready, version, help;
 } options_t;
 
 static const gm_argument_t arguments[] = {
-    {"config c", "FILE", offsetof(options_t, config), PROXY | DEMO, "configuration file"},
+    {"config c", "FILE", offsetof(options_t, config), PROXY | DEMO | HEALTHCHECK | STATUS,
+     "configuration file"},
     {"from", "[HOST]:PORT", offsetof(options_t, from), PROXY, "listen here, without a configuration file"},
     {"to", "HOST:PORT", offsetof(options_t, to), PROXY, "and forward everything there"},
     {"check t", NULL, offsetof(options_t, check), PROXY, "validate the configuration, then exit"},
@@ -41,6 +53,9 @@ static const gm_argument_t arguments[] = {
      "port to listen on (backend 3000, demo 8000)"},
     {"host", "HOST", offsetof(options_t, host), BACKEND, "address to listen on (all)"},
     {"backend-port", "PORT", offsetof(options_t, backend_port), DEMO, "port of the demo's backend (3000)"},
+    {"admin", "ADDRESS", offsetof(options_t, admin), HEALTHCHECK | STATUS,
+     "the window to ask: HOST:PORT or unix:/PATH"},
+    {"ready", NULL, offsetof(options_t, ready), HEALTHCHECK, "ask whether it takes requests, not only lives"},
     {"version v", NULL, offsetof(options_t, version), ALL, "print the versions, then exit"},
     {"help h", NULL, offsetof(options_t, help), ALL, "print this, then exit"},
     {0}};
@@ -57,6 +72,8 @@ static int run_backend(const options_t *options);
 static int run_demo(const options_t *options);
 static int run_schema(const options_t *options);
 static int run_reference(const options_t *options);
+static int run_healthcheck(const options_t *options);
+static int run_status(const options_t *options);
 
 static const command_t commands[] = {
     {"proxy", PROXY, run_proxy, "forward requests to backends (the default command)"},
@@ -64,6 +81,8 @@ static const command_t commands[] = {
     {"demo", DEMO, run_demo, "backend and proxy together, for the first minute"},
     {"schema", SCHEMA, run_schema, "print the JSON Schema of the configuration, for editors"},
     {"reference", REFERENCE, run_reference, "print all configuration keys as Markdown"},
+    {"healthcheck", HEALTHCHECK, run_healthcheck, "exit code 0 if the proxy that runs here is alive, else 1"},
+    {"status", STATUS, run_status, "what the proxy that runs here is at"},
 };
 
 static int fail_usage(const char *text)
@@ -79,23 +98,37 @@ static void print(gm_buffer_t *text, FILE *to)
     gm_buffer_dispose(text);
 }
 
-static void print_help(void)
+static void print_options(unsigned command)
 {
-    printf("GoMesh, a small reverse proxy. usage: gomesh [COMMAND] [OPTIONS]\ncommands:\n");
-    for (size_t i = 0; i != GM_COUNT_OF(commands); ++i)
-        printf("  %-10s %s\n", commands[i].name, commands[i].help);
     printf("options:\n");
     for (const gm_argument_t *row = arguments; row->names != NULL; ++row) {
         char left[64];
         size_t size = strcspn(row->names, " ");
         bool has_short = row->names[size] == ' ';
+        if (!(row->commands & command))
+            continue;
         snprintf(left, sizeof(left), "-%.*s%s%s %s", (int)size, row->names, has_short ? ", -" : "",
                  has_short ? row->names + size + 1 : "", row->value != NULL ? row->value : "");
         printf("  %-22s %s\n", left, row->help);
     }
-    printf("The configuration is -config, else $GOMESH_CONFIG, else config/proxy.yaml, else\n"
+}
+
+static void print_help(void)
+{
+    printf("GoMesh, a small reverse proxy. usage: gomesh [COMMAND] [OPTIONS]\ncommands:\n");
+    for (size_t i = 0; i != GM_COUNT_OF(commands); ++i)
+        printf("  %-11s %s\n", commands[i].name, commands[i].help);
+    print_options(PROXY);
+    printf("Other commands have others: gomesh COMMAND -help.\n"
+           "The configuration is -config, else $GOMESH_CONFIG, else config/proxy.yaml, else\n"
            "/etc/gomesh/proxy.yaml, else the defaults: :8000 to localhost:3000.\n"
            "Exit codes: 0 ok, 1 cannot serve, 64 wrong usage, 78 wrong configuration.\n");
+}
+
+static void print_command_help(const command_t *command)
+{
+    printf("usage: gomesh %s [OPTIONS]\n\n%s\n", command->name, command->help);
+    print_options(command->bit);
 }
 
 static void print_backend_help(void)
@@ -336,6 +369,62 @@ static int run_reference(const options_t *options)
     return 0;
 }
 
+/*
+ * Which admin window to ask: the option's, else that of the configuration that a proxy would find here.
+ * @param address  to be freed
+ */
+static int find_admin(const options_t *options, char **address)
+{
+    loaded_t loaded = {0};
+    gm_buffer_t text = {0};
+    int code = 0;
+
+    if (options->admin != NULL) {
+        *address = gm_strdup(options->admin);
+        return 0;
+    }
+    if ((code = load(options, &loaded)) != 0)
+        return code;
+    if (loaded.snapshot == NULL) {
+        gm_diagnostics_print(&loaded.diagnostics, &text);
+        print(&text, stderr);
+        fprintf(stderr, "  -admin ADDRESS needs no configuration\n");
+        code = EXIT_CONFIG;
+    } else if ((*address = gm_inspect_address(&gm_snapshot_config(loaded.snapshot)->admin)) == NULL) {
+        fprintf(
+            stderr,
+            "error: %s has no admin window\n  Set admin.listen or admin.socket there, or say where to ask "
+            "with -admin\n",
+            source_name(options, &loaded));
+        code = 1;
+    }
+    gm_snapshot_release(loaded.snapshot);
+    gm_diagnostics_dispose(&loaded.diagnostics);
+    return code;
+}
+
+static int run_healthcheck(const options_t *options)
+{
+    char *address = NULL;
+    int code = find_admin(options, &address);
+
+    if (code == 0)
+        code = gm_inspect_healthcheck(address, options->ready);
+    free(address);
+    return code;
+}
+
+static int run_status(const options_t *options)
+{
+    char *address = NULL;
+    int code = find_admin(options, &address);
+
+    if (code == 0)
+        code = gm_inspect_status(address);
+    free(address);
+    return code;
+}
+
 static const command_t *find_command(const char *name)
 {
     for (size_t i = 0; i != GM_COUNT_OF(commands); ++i)
@@ -409,8 +498,10 @@ int main(int argc, char **argv)
     if (options.help) {
         if (command->bit == BACKEND)
             print_backend_help();
-        else
+        else if (command->bit == PROXY)
             print_help();
+        else
+            print_command_help(command);
         return finish(0);
     }
     if (options.version) {

@@ -15,7 +15,7 @@ from gomesh_test import *  # noqa: E402,F403
 from gomesh_process import ROOT  # noqa: E402
 from gomesh_schema import problems, read_yaml  # noqa: E402
 
-MINIMAL = "proxy: { listen_port: %d, backend: { host: 127.0.0.1, port: 1 } }\nlog: { format: text }\n"
+MINIMAL = "proxy: { listen_port: %d, backend: { host: 127.0.0.1, port: 1 } }\nlog: { format: text }\nadmin: { listen: off }\n"
 
 
 def text_of(process):
@@ -140,10 +140,16 @@ def versions_and_help():
     run = gomesh_run("--help")
     ok(len(run.out) <= 23, "the help fits a screen: %d lines" % len(run.out))
     is_([line for line in run.out if len(line) > 80], [], "80 columns")
-    for word in ("proxy", "backend", "demo", "schema", "reference", "-config", "-check", "-dump", "-production", "-from", "-to"):
+    for word in ("proxy", "backend", "demo", "schema", "reference", "healthcheck", "status", "-config", "-check", "-dump", "-production", "-from", "-to"):
         ok(any(re.search(r"(^|\s)%s\b" % re.escape(word), line) for line in run.out), "it names " + word)
     for flags in (["backend", "-h"], ["help", "backend"]):
         ok("/sse" in "\n".join(gomesh_run(*flags).out), "the backend's help names its pages: " + " ".join(flags))
+    for command, words in (("demo", ("-port", "-backend-port")), ("status", ("-admin", "-config")), ("healthcheck", ("-admin", "-ready"))):
+        run = gomesh_run(command, "--help")
+        is_([line for line in run.out if len(line) > 80], [], "80 columns: the help of " + command)
+        for word in words:
+            ok(any(re.match(r"  %s\b" % word, line) for line in run.out), "it names " + word)
+        ok(not any("-production" in line for line in run.out), "and nothing that is not for it")
 
 
 def mistakes():
@@ -192,7 +198,7 @@ def pages():
     with open(os.path.join(ROOT, "config", "REFERENCE.md"), encoding="utf-8") as file:
         is_("\n".join(gomesh_run("reference").out) + "\n", file.read(), "config/REFERENCE.md is up to date")
     schema = json.loads(committed)
-    is_(sorted(schema["properties"]), ["log", "metrics", "proxy", "routes", "tracing"], "the schema is JSON, with the sections")
+    is_(sorted(schema["properties"]), ["admin", "log", "metrics", "proxy", "routes", "tracing"], "the schema is JSON, with the sections")
     with open(os.path.join(ROOT, "config", "proxy.yaml"), encoding="utf-8") as file:
         is_(file.readline(), "# yaml-language-server: $schema=./proxy.schema.json\n", "config/proxy.yaml names the schema")
     run = gomesh_run("-t", "-config", os.path.join(ROOT, "config", "proxy.yaml"))
@@ -448,6 +454,7 @@ def without_a_file():
             "No configuration file found, running on the defaults",
             "GoMesh Proxy starting on port 8000",
             "Forwarding all traffic to: http://localhost:3000",
+            "Admin on http://127.0.0.1:9901",
             "Press Ctrl+C to stop",
         ],
         "the documented defaults, and it says so",
@@ -462,6 +469,7 @@ def without_a_file():
             "[INFO] No configuration file found, running on the defaults",
             "[INFO] GoMesh Proxy starting on port 8000",
             "[INFO] Forwarding all traffic to: http://localhost:3000",
+            "[INFO] Admin on http://127.0.0.1:9901",
             "[INFO] Press Ctrl+C to stop",
             "[INFO] Try: curl http://localhost:8000/api/users",
         ],

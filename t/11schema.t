@@ -54,6 +54,7 @@ def same_options():
         "routes:\n"
         "  - { match: { host: a.x, path: { prefix: /a } }, backend: *b }\n"
         "  - { match: { path: { exact: /b } }, backend: { host: b, port: 1 } }\n"
+        "admin: { socket: all.sock }\n"
     )
     dumped = dumped_keys("-config", write_file("all.yaml", full))
     is_(

@@ -728,6 +728,28 @@ def metrics_max_series():
     like(text, others + "[2-9]", "the third and fourth combination are others, and perhaps the page")
 
 
+@acts("admin.listen")
+def admin_listen():
+    port = free_port()
+    Proxy(named("x").port, admin={"listen": "127.0.0.2:%d" % port})
+    is_(once(port, target="/healthz", address="127.0.0.2", host="127.0.0.2").status, 200, "the window is there")
+    ok(refuses("127.0.0.1", port), "and not elsewhere")
+
+
+@acts("admin.socket")
+def admin_socket():
+    path = os.path.join(temporary_folder(), "option-admin.sock")
+    Proxy(named("x").port, admin={"listen": "", "socket": path})
+    is_(gomesh_run("healthcheck", "-admin", "unix:" + path).out, ["ok"], "the window is at that socket")
+
+
+@acts("admin.ready_needs_backend")
+def ready_needs_backend():
+    port = free_port()
+    Proxy(("option.invalid", 1), admin={"listen": "127.0.0.1:%d" % port, "ready_needs_backend": True})
+    is_(once(port, target="/readyz", host="localhost").status, 503, "no name of a backend is known: not ready")
+
+
 rows = re.findall(r"(?m)^\| `([^`]+)` \|", "\n".join(gomesh_run("reference").out))
 ok(len(rows) > 20, "the reference lists %d options" % len(rows))
 is_(sorted(rows), sorted(CHECKS), "each has a check here")

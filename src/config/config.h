@@ -109,6 +109,13 @@ typedef struct gm_proxy_conf {
     gm_limits_conf_t limits;
 } gm_proxy_conf_t;
 
+/* The window for operators. */
+typedef struct gm_admin_conf {
+    char *listen;                 /* owned; "host:port"; "" = none */
+    char *socket;                 /* owned; NULL = none */
+    uint64_t ready_needs_backend; /* 1 = /readyz fails where no backend's name is known */
+} gm_admin_conf_t;
+
 typedef struct gm_path_conf {
     char *prefix, *exact; /* owned; at most one is not NULL; neither = prefix "/" */
 } gm_path_conf_t;
@@ -174,6 +181,7 @@ typedef struct gm_config {
     gm_log_conf_t log;
     gm_tracing_conf_t tracing;
     gm_metrics_conf_t metrics;
+    gm_admin_conf_t admin;
     GM_VECTOR(gm_origin_t) origins;
     bool origins_sorted;
 } gm_config_t;

@@ -151,6 +151,20 @@ bool gm_field_is_standard(const gm_field_t *field, const char *text)
     return (field->flags & GM_FIELD_STANDARD) && (strcmp(text, "stdout") == 0 || strcmp(text, "stderr") == 0);
 }
 
+static bool is_off(const gm_field_t *field, const char *text)
+{
+    return (field->flags & GM_FIELD_OFF) &&
+           (text[0] == '\0' || strcmp(text, "off") == 0 || strcmp(text, "false") == 0);
+}
+
+/* Of a file's name nothing is left, of a text an empty one: its default may be another. */
+static int set_off(const gm_field_t *field, char **value)
+{
+    free(*value);
+    *value = field->type == GM_FIELD_FILE ? NULL : gm_strdup("");
+    return 0;
+}
+
 static int set_text(const gm_fill_t *fill, const gm_field_t *field, void *into, const char *text,
                     gm_error_t *err)
 {
@@ -158,7 +172,9 @@ static int set_text(const gm_fill_t *fill, const gm_field_t *field, void *into, 
 
     if (field->type == GM_FIELD_HOST && check_host(field, text, err) != 0)
         return -1;
-    if (field->type != GM_FIELD_HOST && !(field->flags & GM_FIELD_OFF) && text[0] == '\0')
+    if (is_off(field, text))
+        return set_off(field, value);
+    if (field->type != GM_FIELD_HOST && text[0] == '\0')
         return gm_error_set(err, NULL, "must not be empty");
     free(*value);
     *value = field->type == GM_FIELD_FILE && !gm_field_is_standard(field, text)

@@ -36,7 +36,7 @@ enum {
     GM_FIELD_CIDR = 16,      /* texts: addresses and networks, see base/cidr */
     GM_FIELD_UNIX = 64,      /* a host: or "unix:/path", which has no port */
     GM_FIELD_STANDARD = 128, /* a file: or "stdout" or "stderr" */
-    GM_FIELD_OFF = 256,      /* a path: or "", which means none */
+    GM_FIELD_OFF = 256,      /* a text or a file: or "", "off" or "false", which all mean none */
     GM_FIELD_INSTEAD = 32    /* may be given instead of all required rows of its section */
 };
 

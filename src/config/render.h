@@ -3,10 +3,14 @@
 #define GM_CONFIG_RENDER_H
 
 #include "base/buffer.h"
+#include "base/json_writer.h"
 #include "config/config.h"
 
 /** The effective configuration, defaults filled in; loading it again gives the same settings. */
 void gm_render_yaml(const gm_config_t *config, gm_buffer_t *out);
+
+/** The same as one JSON object. */
+void gm_render_json(const gm_config_t *config, gm_json_t *json);
 
 /** JSON Schema (draft 07) of a configuration file, for editors. */
 void gm_render_json_schema(gm_buffer_t *out);

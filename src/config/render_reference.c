@@ -301,6 +301,8 @@ static void render_type(const gm_field_t *field, gm_json_t *json)
         render_alternatives(field, json);
     } else {
         render_types(json, text_types);
+        if (field->flags & GM_FIELD_OFF)
+            return;
         gm_json_key(json, "minLength");
         gm_json_integer(json, 1);
     }

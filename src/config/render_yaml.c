@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/json_writer.h"
+#include "config/render_value.h"
 #include "config/schema.h"
 
 static const void *at(const void *base, ptrdiff_t offset)
@@ -76,13 +77,18 @@ static void make_absolute(gm_buffer_t *name)
     *name = absolute;
 }
 
+void gm_render_value(const gm_field_t *field, const void *of, gm_buffer_t *out)
+{
+    gm_field_format(field, of, out);
+    if (field->type == GM_FIELD_FILE && !gm_field_is_standard(field, out->length != 0 ? out->text : ""))
+        make_absolute(out);
+}
+
 static void render_scalar(const gm_field_t *field, const void *of, gm_buffer_t *out)
 {
     gm_buffer_t text = {0};
 
-    gm_field_format(field, of, &text);
-    if (field->type == GM_FIELD_FILE && !gm_field_is_standard(field, text.length != 0 ? text.text : ""))
-        make_absolute(&text);
+    gm_render_value(field, of, &text);
     if (needs_quotes(field))
         render_text(text.text, out);
     else
@@ -102,7 +108,7 @@ static void render_texts(const gm_texts_t *list, gm_buffer_t *out)
     gm_buffer_append_text(out, "]\n");
 }
 
-static bool is_unset(const gm_field_t *field, const void *of)
+bool gm_render_is_unset(const gm_field_t *field, const void *of)
 {
     const void *value = at(of, (ptrdiff_t)field->offset);
     const gm_section_t *section = field->section;
@@ -118,7 +124,7 @@ static bool is_unset(const gm_field_t *field, const void *of)
         if (section->present_offset >= 0)
             return !*(const bool *)at(value, section->present_offset);
         for (const gm_field_t *row = section->fields; row->name != NULL; ++row)
-            if (!is_unset(row, value))
+            if (!gm_render_is_unset(row, value))
                 return false;
         return true;
     case GM_FIELD_PORT: /* of a socket */
@@ -136,7 +142,7 @@ static void render_section(const gm_section_t *section, const void *of, int dept
 {
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
         const void *value = at(of, (ptrdiff_t)field->offset);
-        if (is_unset(field, of))
+        if (gm_render_is_unset(field, of))
             continue;
         gm_buffer_printf(out, "%*s%s%s:", 2 * depth - (dash ? 2 : 0), "", dash ? "- " : "", field->name);
         dash = false;

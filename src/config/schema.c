@@ -259,6 +259,16 @@ static const gm_field_t metrics_fields[] = {
 static const gm_section_t metrics_section = {"metrics", metrics_fields, sizeof(gm_metrics_conf_t), -1, -1,
     NOT_A_HOSTPORT};
 
+static const gm_field_t admin_fields[] = {
+    {"listen", GM_FIELD_TEXT, AT(gm_admin_conf_t, listen), "127.0.0.1:9901", 0, 0, NULL, NULL, GM_FIELD_OFF, "address",
+     "host:port where operators may look inside; \"\" or off = none; if the default port is taken, a warning"},
+    {"socket", GM_FIELD_FILE, AT(gm_admin_conf_t, socket), NULL, 0, 0, NULL, NULL, GM_FIELD_OFF, "unix_socket",
+     "the same on a unix socket, for the user of the process alone (mode 0600); absent or \"\" = none"},
+    {"ready_needs_backend", GM_FIELD_BOOLEAN, AT(gm_admin_conf_t, ready_needs_backend), "false", 0, 0, booleans, NULL, 0,
+     NULL, "true = /readyz answers 503 while the name of no backend can be looked up"},
+    {0}};
+static const gm_section_t admin_section = {"admin", admin_fields, sizeof(gm_admin_conf_t), -1, -1, NOT_A_HOSTPORT};
+
 static const gm_field_t config_fields[] = {
     {"proxy", GM_FIELD_SECTION, AT(gm_config_t, proxy), NULL, 0, 0, NULL, &proxy_section, 0, NULL,
      "listeners and the default backend"},
@@ -269,6 +279,8 @@ static const gm_field_t config_fields[] = {
      "which requests belong together"},
     {"metrics", GM_FIELD_SECTION, AT(gm_config_t, metrics), NULL, 0, 0, NULL, &metrics_section, 0, "prometheus",
      "what is counted"},
+    {"admin", GM_FIELD_SECTION, AT(gm_config_t, admin), NULL, 0, 0, NULL, &admin_section, 0, NULL,
+     "a window for operators: state, readiness, draining; never on the ports of the proxy"},
     {0}};
 const gm_section_t gm_config_section = {"", config_fields, sizeof(gm_config_t), -1, -1, NOT_A_HOSTPORT};
 /* clang-format on */

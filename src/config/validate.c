@@ -68,16 +68,28 @@ static bool arrives(struct in6_addr to, const struct in6_addr *listen)
     return IN6_ARE_ADDR_EQUAL(&to, listen);
 }
 
-static bool leads_back(const char *backend, const char *listen_host)
+bool gm_validate_leads_back(const char *to_host, const char *listen_host)
 {
     struct in6_addr to[2], listen[2];
-    size_t to_count = list_addresses(backend, to), listen_count = list_addresses(listen_host, listen);
+    size_t to_count = list_addresses(to_host, to), listen_count = list_addresses(listen_host, listen);
 
     for (size_t i = 0; i != to_count; ++i)
         for (size_t j = 0; j != listen_count; ++j)
             if (arrives(to[i], &listen[j]))
                 return true;
-    return strcasecmp(backend, listen_host) == 0;
+    return strcasecmp(to_host, listen_host) == 0;
+}
+
+bool gm_validate_is_loopback(const char *listen_host)
+{
+    struct in6_addr list[2];
+    size_t count = list_addresses(listen_host, list);
+
+    for (size_t i = 0; i != count; ++i)
+        if (!(IN6_IS_ADDR_V4MAPPED(&list[i]) && list[i].s6_addr[12] == 127) &&
+            !IN6_IS_ADDR_LOOPBACK(&list[i]))
+            return false;
+    return count != 0;
 }
 
 /* A backend behind a unix socket has no port, and no name that a certificate could be for. */
@@ -108,7 +120,7 @@ static void check_loop(const validation_t *v, const gm_backend_conf_t *backend, 
     if (backend->port != proxy->listen_port &&
         !(proxy->tls.present && backend->port == proxy->tls.listen_port))
         return;
-    if (!leads_back(backend->host, proxy->listen_host))
+    if (!gm_validate_leads_back(backend->host, proxy->listen_host))
         return;
     /* of two equal ports one is no default */
     port = gm_config_find_origin(v->config, backend->port == proxy->listen_port ? &proxy->listen_port
@@ -413,5 +425,6 @@ void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagn
         check_loop(&v, &config->proxy.backend, NULL);
     check_routes(&v);
     check_metrics(&v);
+    gm_config_validate_admin(config, diagnostics);
     gm_vector_dispose(&v.bad_routes);
 }

@@ -28,6 +28,17 @@ typedef struct gm_checks {
  */
 void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
 
+/** Does a connection to the host `to` arrive at a listener on `listen_host`, as far as no resolver is asked?
+ */
+bool gm_validate_leads_back(const char *to, const char *listen_host);
+
+/** Whether only this machine reaches a listener there. */
+bool gm_validate_is_loopback(const char *listen_host);
+
+/** The part about the admin window, called by gm_config_validate. A default that is in the way is turned off.
+ */
+void gm_config_validate_admin(gm_config_t *config, gm_diagnostics_t *diagnostics);
+
 /** The part about TLS, called by gm_config_validate. */
 void gm_config_validate_tls(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
 

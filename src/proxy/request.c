@@ -106,8 +106,18 @@ static void note(gm_request_t *self, gm_failure_t failure, const char *detail)
     self->record.detail = h2o_strdup(&self->req->pool, detail, SIZE_MAX).base;
 }
 
+/* Of the failures of routed requests, those that tell something of the backend. */
+static bool is_of_backend(gm_failure_t failure)
+{
+    int status = gm_failure_row(failure)->status;
+
+    return status >= 502 && status <= 504 && failure != GM_FAILURE_DRAINING;
+}
+
 void gm_request_fail(gm_request_t *self, gm_failure_t failure, const char *detail)
 {
+    if (self->cluster != NULL && is_of_backend(failure))
+        gm_cluster_note_failure(self->cluster, failure);
     note(self, failure, detail);
     log_failure(self, self->cluster != NULL ? GM_LOG_ERROR : GM_LOG_WARN, gm_failure_row(failure)->label,
                 detail);

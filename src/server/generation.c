@@ -13,6 +13,11 @@
 #define LIBRARY_REQUEST_TIMEOUT_MS (24 * 60 * 60 * 1000)
 #define BACKEND_MAX_HEAD_BYTES ((size_t)64 * 1024)
 #define RETRY_MS 1000 /* for names that cannot be resolved */
+/* of the admin window: its clients are few, near and small, and must not hold up the end of the process */
+#define ADMIN_MAX_HEAD_BYTES ((size_t)16 * 1024)
+#define ADMIN_MAX_TARGET_BYTES ((size_t)2 * 1024)
+#define ADMIN_TIMEOUT_MS 3000
+#define ADMIN_IDLE_MS 30000
 #define DAY_MS ((uint64_t)24 * 60 * 60 * 1000)
 
 #ifdef __LP64__
@@ -22,11 +27,11 @@ _Static_assert(sizeof(h2o_req_t) == 608 && sizeof(h2o_context_t) == 864 && sizeo
                "this is not libh2o-evloop 2.2.5 as Debian 12 has it");
 #endif
 
-/* What a worker of the test backend has. */
+/* What a worker of the test backend, or of the admin window, has. */
 typedef struct backend_context {
     h2o_context_t super;
     gm_watches_t *watches; /* owned */
-} backend_context_t;
+} simple_context_t;
 
 static void init_globalconf(h2o_globalconf_t *globalconf)
 {
@@ -119,18 +124,36 @@ gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, size_t worker_cou
     return self;
 }
 
-gm_generation_t *gm_generation_create_backend(const gm_backend_options_t *options)
+/* With one handler for everything. @param pathconf  set to where it is to be registered */
+static gm_generation_t *create_simple(h2o_pathconf_t **pathconf)
 {
     gm_generation_t *self = gm_alloc(sizeof(*self));
     h2o_hostconf_t *hostconf;
-    h2o_pathconf_t *pathconf;
 
     init_globalconf(&self->globalconf);
     hostconf = register_host(&self->globalconf, NULL);
-    pathconf = h2o_config_register_path(hostconf, "/", 0);
-    pathconf->error_log.emit_request_errors = 0;
-    gm_backend_register(pathconf, options);
+    *pathconf = h2o_config_register_path(hostconf, "/", 0);
+    (*pathconf)->error_log.emit_request_errors = 0;
     drop_filters(hostconf);
+    return self;
+}
+
+gm_generation_t *gm_generation_create_backend(const gm_backend_options_t *options)
+{
+    h2o_pathconf_t *pathconf;
+    gm_generation_t *self = create_simple(&pathconf);
+
+    gm_backend_register(pathconf, options);
+    return self;
+}
+
+gm_generation_t *gm_generation_create_admin(const gm_admin_options_t *options)
+{
+    h2o_pathconf_t *pathconf;
+    gm_generation_t *self = create_simple(&pathconf);
+
+    self->is_admin = true;
+    gm_admin_register(pathconf, options);
     return self;
 }
 
@@ -146,13 +169,13 @@ void gm_generation_destroy(gm_generation_t *self)
 
 h2o_context_t *gm_generation_create_context(gm_generation_t *self, h2o_loop_t *loop)
 {
-    backend_context_t *context;
+    simple_context_t *context;
 
     if (self->proxy != NULL)
         return &gm_proxy_context_create(self->proxy, loop, &self->globalconf)->super;
     context = gm_alloc(sizeof(*context));
     h2o_context_init(&context->super, loop, &self->globalconf);
-    context->watches = gm_watches_create(DAY_MS);
+    context->watches = gm_watches_create(self->is_admin ? ADMIN_TIMEOUT_MS : DAY_MS);
     return &context->super;
 }
 
@@ -164,7 +187,7 @@ void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context
         gm_proxy_context_destroy(H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context));
         return;
     }
-    gm_watches_destroy(((backend_context_t *)context)->watches);
+    gm_watches_destroy(((simple_context_t *)context)->watches);
     queue = context->queue;
     h2o_context_dispose(context);
     free(queue); /* h2o_context_dispose closes the queue and forgets the memory */
@@ -202,7 +225,7 @@ static gm_front_t *create_backend_front(h2o_context_t *context, atomic_size_t *o
 {
     const gm_http1_options_t options = {
         .context = context,
-        .watches = ((backend_context_t *)context)->watches,
+        .watches = ((simple_context_t *)context)->watches,
         .limits = {.max_bytes = BACKEND_MAX_HEAD_BYTES,
                    .max_field_bytes = BACKEND_MAX_HEAD_BYTES,
                    .max_target_bytes = BACKEND_MAX_HEAD_BYTES,
@@ -216,13 +239,31 @@ static gm_front_t *create_backend_front(h2o_context_t *context, atomic_size_t *o
     return gm_front_create(&options);
 }
 
+static gm_front_t *create_admin_front(h2o_context_t *context, atomic_size_t *open)
+{
+    const gm_http1_options_t options = {
+        .context = context,
+        .watches = ((simple_context_t *)context)->watches,
+        .limits = {.max_bytes = ADMIN_MAX_HEAD_BYTES,
+                   .max_field_bytes = ADMIN_MAX_HEAD_BYTES,
+                   .max_target_bytes = ADMIN_MAX_TARGET_BYTES,
+                   .max_fields = GM_HEAD_MAX_FIELDS},
+        .read_ms = ADMIN_TIMEOUT_MS,
+        .write_ms = ADMIN_TIMEOUT_MS,
+        .idle_ms = ADMIN_IDLE_MS,
+        .open = open,
+    };
+
+    return gm_front_create(&options);
+}
+
 gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *context, atomic_size_t *open)
 {
     gm_connection_timeouts_t timeouts;
     const gm_timeout_conf_t *conf;
 
     if (self->proxy == NULL)
-        return create_backend_front(context, open);
+        return (self->is_admin ? create_admin_front : create_backend_front)(context, open);
     if (gm_proxy_is_ours(self->proxy))
         return create_own_front(self, context, open);
     conf = &gm_snapshot_config(self->proxy->snapshot)->proxy.timeout;
@@ -236,11 +277,21 @@ gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *con
 gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *context)
 {
     if (self->proxy == NULL)
-        return ((backend_context_t *)context)->watches;
+        return ((simple_context_t *)context)->watches;
     return H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)->watches;
 }
 
 gm_metrics_shard_t *gm_generation_metrics(gm_generation_t *self, h2o_context_t *context)
 {
     return self->proxy != NULL ? H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context)->metrics : NULL;
+}
+
+void gm_generation_count_idle(gm_generation_t *self, h2o_context_t *context, size_t *idle)
+{
+    const gm_proxy_context_t *of = H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context);
+
+    if (self->proxy == NULL)
+        return;
+    for (size_t i = 0; i != self->proxy->cluster_count; ++i) /* the library's pools keep no count */
+        idle[i] = of->pools[i] != NULL ? gm_pool_idle_count(of->pools[i]) : GM_SURVEY_UNKNOWN;
 }

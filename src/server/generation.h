@@ -4,6 +4,7 @@
 
 #include <h2o.h>
 
+#include "admin/admin.h"
 #include "backend/backend.h"
 #include "front/front.h"
 #include "proxy/proxy.h"
@@ -11,8 +12,9 @@
 
 typedef struct gm_generation {
     h2o_globalconf_t globalconf;
-    gm_proxy_t *proxy;       /* owned; NULL = the test backend */
+    gm_proxy_t *proxy;       /* owned; NULL = the test backend, or the admin window */
     gm_resolver_t *resolver; /* owned; NULL likewise */
+    bool is_admin;
 } gm_generation_t;
 
 /**
@@ -25,6 +27,9 @@ GM_MUST_USE gm_generation_t *gm_generation_create(gm_snapshot_t *snapshot, size_
 
 /** The same for the test backend. */
 GM_MUST_USE gm_generation_t *gm_generation_create_backend(const gm_backend_options_t *options);
+
+/** The same for the admin window. @param options  copied */
+GM_MUST_USE gm_generation_t *gm_generation_create_admin(const gm_admin_options_t *options);
 
 /** All contexts must be gone. Accepts NULL. */
 void gm_generation_destroy(gm_generation_t *self);
@@ -42,6 +47,9 @@ GM_MUST_USE gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_co
 
 /** What a worker counts with; NULL = nobody reads it. */
 gm_metrics_shard_t *gm_generation_metrics(gm_generation_t *self, h2o_context_t *context);
+
+/** The idle connections of a worker to each cluster of the proxy, or GM_SURVEY_UNKNOWN. Worker's thread. */
+void gm_generation_count_idle(gm_generation_t *self, h2o_context_t *context, size_t *idle);
 
 /** What is to be looked at between two runs of the event loop. */
 gm_watches_t *gm_generation_watches(gm_generation_t *self, h2o_context_t *context);

@@ -102,7 +102,7 @@ static int open_named_address(const char *host, uint16_t port, bool share, gm_li
     if ((error = getaddrinfo(host, service, &hints, &list)) != 0)
         return gm_error_set(err, NULL, "\"%.200s\" is not an address to listen on: %s", host,
                             gai_strerror(error));
-    for (const struct addrinfo *at = list; at != NULL && sockets->count != GM_LISTENER_MAX_SOCKETS;
+    for (const struct addrinfo *at = list; at != NULL && sockets->count != GM_LISTENER_MAX_ADDRESSES;
          at = at->ai_next)
         if (add_socket(sockets, at->ai_addr, at->ai_addrlen, share) != 0 &&
             (errno != EADDRNOTAVAIL || (at->ai_next == NULL && sockets->count == 0)))

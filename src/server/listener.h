@@ -10,7 +10,10 @@
 #include "front/front.h"
 #include "server/places.h"
 
-#define GM_LISTENER_MAX_SOCKETS 2 /* IPv4 and IPv6 apart: a client then has one address, not a mapped one */
+#define GM_LISTENER_MAX_ADDRESSES                                                                            \
+    2                             /* IPv4 and IPv6 apart: a client then has one address, not a mapped one    \
+                                   */
+#define GM_LISTENER_MAX_SOCKETS 3 /* and a unix socket */
 
 /** The sockets of one port. */
 typedef struct gm_listener_sockets {

@@ -29,6 +29,7 @@ typedef struct ending {
     size_t count;
     int signals; /* descriptor */
     uint64_t began, deadline;
+    bool is_asked;               /* to end by ourselves: no signal has come yet */
     bool second_signal, is_over; /* is_over: no signal can make it any faster */
 } ending_t;
 
@@ -63,12 +64,20 @@ int gm_run_open(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-/* @return its number; 0 = none */
-static int take_signal(int signals)
+void gm_run_end(void)
+{
+    sigqueue(getpid(), SIGTERM, (union sigval){.sival_int = 0});
+}
+
+/* @param is_asked  set to whether we sent it ourselves. @return its number; 0 = none */
+static int take_signal(int signals, bool *is_asked)
 {
     struct signalfd_siginfo info;
 
-    return read(signals, &info, sizeof(info)) == (ssize_t)sizeof(info) ? (int)info.ssi_signo : 0;
+    if (read(signals, &info, sizeof(info)) != (ssize_t)sizeof(info))
+        return 0;
+    *is_asked = info.ssi_code == SI_QUEUE && info.ssi_pid == (uint32_t)getpid();
+    return (int)info.ssi_signo;
 }
 
 static bool has_terminal(void)
@@ -82,12 +91,12 @@ static bool has_terminal(void)
 
 /* SIGHUP says that the terminal is gone, or, where there is none, that somebody has edited the configuration.
  */
-static void wait_for_end(int signals, gm_server_t *const *servers, size_t count)
+static void wait_for_end(int signals, gm_server_t *const *servers, size_t count, bool *is_asked)
 {
     struct pollfd slot = {.fd = signals, .events = POLLIN};
 
     for (;;) {
-        int number = poll(&slot, 1, -1) == 1 ? take_signal(signals) : 0;
+        int number = poll(&slot, 1, -1) == 1 ? take_signal(signals, is_asked) : 0;
         if (number == SIGUSR1) {
             gm_log_reopen();
             for (size_t i = 0; i != count; ++i)
@@ -106,6 +115,21 @@ static bool is_wish_to_end(int number)
 
 typedef bool (*state_t)(const gm_server_t *server);
 
+static void on_signal(ending_t *self)
+{
+    uint64_t now = gm_clock_monotonic_ms(); /* not that of before the wait */
+    bool is_asked;
+
+    if (!is_wish_to_end(take_signal(self->signals, &is_asked)) || is_asked)
+        return;
+    if (self->is_asked) {
+        self->is_asked = false; /* it is the first */
+        self->began = now;
+    } else if (now - self->began >= ONE_EVENT_MS) {
+        self->second_signal = true;
+    }
+}
+
 /* Waits until the server is in that state, the time is over or a signal came. */
 static void wait_for(ending_t *self, const gm_server_t *server, state_t state, uint64_t deadline)
 {
@@ -117,9 +141,8 @@ static void wait_for(ending_t *self, const gm_server_t *server, state_t state, u
             return;
         if (poll(slots, 2, (int)(deadline - now < 1000 ? deadline - now : 1000)) <= 0)
             continue;
-        if (slots[0].revents != 0 && is_wish_to_end(take_signal(self->signals)) &&
-            now - self->began >= ONE_EVENT_MS)
-            self->second_signal = true;
+        if (slots[0].revents != 0)
+            on_signal(self);
         if (slots[1].revents != 0 && read(slots[1].fd, &count, sizeof(count)) != (ssize_t)sizeof(count))
             continue; /* several workers had news at once, and one reading took them all */
     }
@@ -181,7 +204,7 @@ void gm_run(int signals, gm_server_t *const *servers, size_t count, uint64_t shu
     size_t in_flight, cut;
 
     gm_notify("READY=1");
-    wait_for_end(signals, servers, count);
+    wait_for_end(signals, servers, count, &ending.is_asked);
     notify_stopping(shutdown_timeout_ms);
     gm_text_format_duration(timeout, sizeof(timeout), shutdown_timeout_ms);
     ending.began = gm_clock_monotonic_ms();

@@ -11,6 +11,12 @@ void gm_run_prepare(void);
 GM_MUST_USE int gm_run_open(void);
 
 /**
+ * As SIGTERM, but a first signal that comes after it is not taken for a second wish: whoever asks by way of
+ * the admin window (a container's preStop hook, say) often sends one, too. Any thread.
+ */
+void gm_run_end(void);
+
+/**
  * Waits for SIGINT, SIGTERM or SIGHUP, then lets the servers end one after the other: what is in flight may
  * take up to the timeout; a second signal ends all at once. Destroys the servers.
  * @param signals  of gm_run_open; taken

@@ -18,6 +18,7 @@
 #include "config/yaml.h"
 #include "proxy/route.h"
 #include "server/run.h"
+#include "server/window.h"
 #include "telemetry/log.h"
 #include "tls/context.h"
 
@@ -132,6 +133,20 @@ static int report_start_error(const gm_port_error_t *err, const char *source, co
     return 1;
 }
 
+/* The proxy has started already, and its backend in a demo. @return the exit code */
+static int fail_window(const gm_port_error_t *err, gm_server_t *proxy, gm_server_t *backend,
+                       const char *source, const gm_proxy_conf_t *conf)
+{
+    gm_server_t *const servers[] = {proxy, backend};
+
+    for (size_t i = 0; i != GM_COUNT_OF(servers); ++i) {
+        if (servers[i] != NULL)
+            gm_server_cut(servers[i]); /* whoever came in this moment is not waited for */
+        gm_server_destroy(servers[i]);
+    }
+    return report_start_error(err, source, conf);
+}
+
 static void log_route(const gm_snapshot_route_t *route, const gm_snapshot_cluster_t *cluster)
 {
     gm_log(GM_LOG_INFO, "Route %s: %s%s%s → %s", route->name, route->host != NULL ? route->host : "",
@@ -162,19 +177,24 @@ int gm_serve_proxy(gm_snapshot_t *snapshot, const char *file, bool from_command_
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
     gm_port_error_t err = {0};
-    gm_server_t *server;
+    gm_server_t *servers[2]; /* the window shows until the end how the proxy drains */
+    gm_window_t window = {0};
     int signals;
 
     log_source(file, from_command_line);
     raise_descriptor_limit(&conf->limits);
     signals = gm_run_open();
-    if ((server = gm_server_start_proxy(snapshot, &err)) == NULL) {
+    if ((servers[0] = gm_server_start_proxy(snapshot, &err)) == NULL) {
         err.key = err.key != NULL && from_command_line ? "--from" : err.key;
         return report_start_error(&err, file, conf);
     }
+    if (gm_window_open(&window, servers[0], snapshot, file, &err) != 0)
+        return fail_window(&err, servers[0], NULL, file, conf);
+    servers[1] = window.server;
     log_start(snapshot);
+    gm_window_log_start(&window, snapshot);
     gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
-    gm_run(signals, &server, 1, conf->timeout.shutdown_timeout_ms);
+    gm_run(signals, servers, window.server != NULL ? 2 : 1, conf->timeout.shutdown_timeout_ms);
     gm_log_close();
     return 0;
 }
@@ -306,7 +326,9 @@ int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_l
     const char *host =
         conf->backend.present && !conf->backend.tls.present ? find_demo_host(conf->backend.host) : NULL;
     gm_port_error_t err = {0};
-    gm_server_t *servers[2] = {NULL}; /* the proxy ends before its backend */
+    gm_server_t *servers[3] = {NULL}; /* the proxy ends before its backend, the window last */
+    gm_window_t window = {0};
+    size_t count = host != NULL ? 2 : 1;
     int signals;
 
     if (open_demo_log(file != NULL && !from_command_line ? &gm_snapshot_config(snapshot)->log : NULL) != 0)
@@ -319,16 +341,21 @@ int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_l
     }
     if ((servers[0] = gm_server_start_proxy(snapshot, &err)) == NULL)
         return fail_demo(&err, servers[1], file, from_command_line, conf);
+    if (gm_window_open(&window, servers[0], snapshot, file, &err) != 0)
+        return fail_window(&err, servers[0], servers[1], file, conf);
+    if (window.server != NULL)
+        servers[count++] = window.server;
     if (host != NULL)
         log_backend_start((uint16_t)conf->backend.port);
     else
         log_no_backend(&conf->backend, file);
     log_source(file, from_command_line);
     log_start(snapshot);
+    gm_window_log_start(&window, snapshot);
     gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
     if (host != NULL)
         log_try(snapshot);
-    gm_run(signals, servers, host != NULL ? 2 : 1, conf->timeout.shutdown_timeout_ms);
+    gm_run(signals, servers, count, conf->timeout.shutdown_timeout_ms);
     gm_log_close();
     return 0;
 }

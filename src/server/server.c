@@ -8,9 +8,12 @@
 #include <unistd.h>
 
 #include "base/vector.h"
+#include "server/local_socket.h"
 #include "server/processors.h"
 #include "server/worker.h"
 #include "tls/context.h"
+
+#define ADMIN_MAX_CONNECTIONS 64
 
 struct gm_server {
     gm_generation_t *generation; /* owned */
@@ -19,6 +22,8 @@ struct gm_server {
     GM_VECTOR(gm_worker_t *) workers;
     gm_places_t *places; /* owned; connections */
     int news_fd;
+    gm_local_socket_t socket; /* of the admin window */
+    atomic_bool was_told_to_drain;
 };
 
 /* A port with the key that chose it. */
@@ -78,25 +83,35 @@ static int add_worker(gm_server_t *self, gm_worker_options_t *options, const por
     return 0;
 }
 
-static int start_workers(gm_server_t *self, gm_worker_options_t *options, unsigned count, const port_t *plain,
-                         const port_t *tls_port, gm_port_error_t *err)
+static int run_workers(gm_server_t *self, gm_port_error_t *err)
 {
-    options->generation = self->generation;
-    options->tls = self->tls;
-    options->places = self->places;
-    options->on_news = on_worker_news;
-    options->data = self;
-    if (probe(plain, err) != 0 || (tls_port != NULL && probe(tls_port, err) != 0))
-        return -1;
-    for (unsigned i = 0; i != count; ++i)
-        if (add_worker(self, options, plain, tls_port, err) != 0)
-            return -1;
     for (size_t i = 0; i != self->workers.size; ++i)
         if (gm_worker_start(self->workers.items[i], &err->error) != 0) {
             gm_server_drain(self); /* those that run end at once: nobody has been told of the port */
             return -1;
         }
     return 0;
+}
+
+static void fill_options(gm_server_t *self, gm_worker_options_t *options)
+{
+    options->generation = self->generation;
+    options->tls = self->tls;
+    options->places = self->places;
+    options->on_news = on_worker_news;
+    options->data = self;
+}
+
+static int start_workers(gm_server_t *self, gm_worker_options_t *options, unsigned count, const port_t *plain,
+                         const port_t *tls_port, gm_port_error_t *err)
+{
+    fill_options(self, options);
+    if (probe(plain, err) != 0 || (tls_port != NULL && probe(tls_port, err) != 0))
+        return -1;
+    for (unsigned i = 0; i != count; ++i)
+        if (add_worker(self, options, plain, tls_port, err) != 0)
+            return -1;
+    return run_workers(self, err);
 }
 
 static gm_server_t *create(gm_generation_t *generation, size_t max_open, size_t max_per_client)
@@ -151,6 +166,61 @@ gm_server_t *gm_server_start_backend(const char *host, uint16_t port, const gm_b
     return NULL;
 }
 
+/* @param sockets  zeroed; what is opened is the caller's, also after an error */
+static int open_admin(gm_server_t *self, const gm_server_admin_t *where, gm_listener_sockets_t *sockets,
+                      gm_port_error_t *err)
+{
+    const port_t port = {where->host, where->port, GM_SERVER_ADMIN_LISTEN, where->place};
+    int fd;
+
+    if (where->host != NULL && (probe(&port, err) != 0 || open_port(&port, true, sockets, err) != 0))
+        return -1;
+    if (where->socket == NULL)
+        return 0;
+    if ((fd = gm_local_socket_open(&self->socket, where->socket, &err->error)) == -1) {
+        err->key = GM_SERVER_ADMIN_SOCKET;
+        err->place = where->socket_place;
+        return -1;
+    }
+    sockets->fds[sockets->count++] = fd;
+    return 0;
+}
+
+gm_server_t *gm_server_start_admin(const gm_server_admin_t *where, const gm_admin_options_t *admin,
+                                   gm_port_error_t *err)
+{
+    gm_server_t *self = create(gm_generation_create_admin(admin), ADMIN_MAX_CONNECTIONS, 0);
+    gm_worker_options_t options = {.thread_name = "gm-admin"};
+
+    fill_options(self, &options);
+    if (open_admin(self, where, &options.plain_sockets, err) == 0) {
+        *gm_vector_push(&self->workers) = gm_worker_create(&options);
+        if (run_workers(self, err) == 0)
+            return self;
+    } else {
+        gm_listener_close_sockets(&options.plain_sockets);
+    }
+    gm_server_destroy(self);
+    return NULL;
+}
+
+void gm_server_describe(const gm_server_t *self, gm_admin_options_t *options)
+{
+    options->clusters = self->generation->proxy->clusters;
+    options->cluster_count = self->generation->proxy->cluster_count;
+    options->worker_count = self->workers.size;
+}
+
+void gm_server_ask(gm_server_t *self, size_t worker, gm_survey_t *survey)
+{
+    gm_worker_ask(self->workers.items[worker], survey);
+}
+
+bool gm_server_was_told_to_drain(const gm_server_t *self)
+{
+    return atomic_load(&self->was_told_to_drain);
+}
+
 int gm_server_news_fd(const gm_server_t *self)
 {
     return self->news_fd;
@@ -174,6 +244,7 @@ bool gm_server_has_ended(const gm_server_t *self)
 
 void gm_server_drain(gm_server_t *self)
 {
+    atomic_store(&self->was_told_to_drain, true);
     for (size_t i = 0; i != self->workers.size; ++i)
         gm_worker_drain(self->workers.items[i]);
 }
@@ -216,6 +287,7 @@ size_t gm_server_cut_count(const gm_server_t *self)
 
 void gm_server_abandon(gm_server_t *self)
 {
+    gm_local_socket_dispose(&self->socket);
     for (size_t i = 0; i != self->workers.size; ++i)
         gm_worker_abandon(self->workers.items[i]);
 }
@@ -227,6 +299,7 @@ void gm_server_destroy(gm_server_t *self)
     for (size_t i = 0; i != self->workers.size; ++i)
         gm_worker_destroy(self->workers.items[i]);
     gm_vector_dispose(&self->workers);
+    gm_local_socket_dispose(&self->socket);
     gm_places_destroy(self->places);
     gm_generation_destroy(self->generation);
     SSL_CTX_free(self->tls);

@@ -25,6 +25,31 @@ GM_MUST_USE gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_
 GM_MUST_USE gm_server_t *gm_server_start_backend(const char *host, uint16_t port,
                                                  const gm_backend_options_t *options, gm_port_error_t *err);
 
+#define GM_SERVER_ADMIN_LISTEN "admin.listen"
+#define GM_SERVER_ADMIN_SOCKET "admin.socket"
+
+/** Where the admin window is to be, and where that was written. All borrowed. */
+typedef struct gm_server_admin {
+    const char *host; /* "" = all addresses; NULL = on no port */
+    uint16_t port;
+    const gm_place_t *place; /* NULL = a default */
+    const char *socket;      /* NULL = none */
+    const gm_place_t *socket_place;
+} gm_server_admin_t;
+
+/** Serves the admin window on one worker. @param options  copied */
+GM_MUST_USE gm_server_t *gm_server_start_admin(const gm_server_admin_t *where,
+                                               const gm_admin_options_t *options, gm_port_error_t *err);
+
+/** Fills in what an admin window is to know of this proxy's workers and clusters. */
+void gm_server_describe(const gm_server_t *self, gm_admin_options_t *options);
+
+/** Has a worker fill in its sheet. Any thread; never waits. @param survey  the worker's reference, taken */
+void gm_server_ask(gm_server_t *self, size_t worker, gm_survey_t *survey);
+
+/** Whether gm_server_drain was called. Any thread. */
+bool gm_server_was_told_to_drain(const gm_server_t *self);
+
 /** A descriptor that becomes readable when one of the states below has changed. */
 int gm_server_news_fd(const gm_server_t *self);
 bool gm_server_is_draining(const gm_server_t *self);

@@ -1,6 +1,6 @@
 /*
- * A worker serves its own connections on its own loop and never waits for anybody. The main thread talks to
- * it by messages only.
+ * A worker serves its own connections on its own loop and never waits for anybody. The main thread and the
+ * admin window's talk to it by messages only.
  */
 #include "server/worker.h"
 
@@ -14,7 +14,7 @@
 #define LAG_WINDOW_US 15000000 /* as often as people scrape */
 #define LAST_CALL_MS 300       /* for answers that say that the time is over */
 
-typedef enum order { ORDER_DRAIN, ORDER_EXPIRE, ORDER_CUT } order_t;
+typedef enum order { ORDER_DRAIN, ORDER_EXPIRE, ORDER_CUT, ORDER_REPORT } order_t;
 
 #define KEPT_BUFFERS                                                                                         \
     128 /* of 4 KiB, for the next requests; the library's 16 are few when many come at once */
@@ -22,6 +22,7 @@ typedef enum order { ORDER_DRAIN, ORDER_EXPIRE, ORDER_CUT } order_t;
 typedef struct message {
     h2o_multithread_message_t super;
     order_t order;
+    gm_survey_t *survey; /* of ORDER_REPORT */
 } message_t;
 
 struct gm_worker {
@@ -75,6 +76,27 @@ static void expire(gm_worker_t *self)
     gm_watch_start(self->watches, &self->last_call, LAST_CALL_MS, on_last_call);
 }
 
+static void report(gm_worker_t *self, gm_survey_t *survey)
+{
+    gm_sheet_t *sheet = gm_survey_sheet(survey, self->options.index);
+
+    sheet->is_draining = self->is_draining;
+    sheet->connections = gm_front_count(self->front);
+    sheet->in_flight = gm_front_in_flight(self->front);
+    gm_generation_count_idle(self->options.generation, self->context, sheet->idle);
+    gm_survey_hand_in(survey, self->options.index, true);
+}
+
+static void follow(gm_worker_t *self, order_t order)
+{
+    drain(self);
+    self->options.on_news(self->options.data);
+    if (order == ORDER_EXPIRE)
+        expire(self);
+    else if (order == ORDER_CUT)
+        gm_front_cut(self->front);
+}
+
 static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *messages)
 {
     gm_worker_t *self = H2O_STRUCT_FROM_MEMBER(gm_worker_t, orders, receiver);
@@ -82,12 +104,10 @@ static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mess
     while (!h2o_linklist_is_empty(messages)) {
         message_t *message = H2O_STRUCT_FROM_MEMBER(message_t, super.link, messages->next);
         h2o_linklist_unlink(&message->super.link);
-        drain(self);
-        self->options.on_news(self->options.data);
-        if (message->order == ORDER_EXPIRE)
-            expire(self);
-        else if (message->order == ORDER_CUT)
-            gm_front_cut(self->front);
+        if (message->order == ORDER_REPORT)
+            report(self, message->survey);
+        else
+            follow(self, message->order);
         free(message);
     }
 }
@@ -122,6 +142,8 @@ static void empty_queue(gm_worker_t *self)
     while (!h2o_linklist_is_empty(&self->orders._messages)) {
         message_t *message = H2O_STRUCT_FROM_MEMBER(message_t, super.link, self->orders._messages.next);
         h2o_linklist_unlink(&message->super.link);
+        if (message->order == ORDER_REPORT)
+            gm_survey_hand_in(message->survey, self->options.index, false);
         free(message);
     }
 }
@@ -222,7 +244,7 @@ int gm_worker_start(gm_worker_t *self, gm_error_t *err)
         return gm_error_set(err, NULL, "a worker thread cannot be started: %s", strerror(error));
     self->is_running = true;
     snprintf(name, sizeof(name), "gm-worker-%u", self->options.index % 1000);
-    pthread_setname_np(self->thread, name);
+    pthread_setname_np(self->thread, self->options.thread_name != NULL ? self->options.thread_name : name);
     pthread_mutex_lock(&self->lock);
     while (!self->takes_orders)
         pthread_cond_wait(&self->ready, &self->lock);
@@ -230,32 +252,42 @@ int gm_worker_start(gm_worker_t *self, gm_error_t *err)
     return 0;
 }
 
-static void send_order(gm_worker_t *self, order_t order)
+/* @return false = it has served its last client */
+static bool send_order(gm_worker_t *self, order_t order, gm_survey_t *survey)
 {
     message_t *message = gm_alloc(sizeof(*message));
+    bool is_sent;
 
     message->order = order;
+    message->survey = survey;
     pthread_mutex_lock(&self->lock);
-    if (self->takes_orders)
+    if ((is_sent = self->takes_orders))
         h2o_multithread_send_message(&self->orders, &message->super);
     else
-        free(message); /* it has served its last client */
+        free(message);
     pthread_mutex_unlock(&self->lock);
+    return is_sent;
+}
+
+void gm_worker_ask(gm_worker_t *self, gm_survey_t *survey)
+{
+    if (!send_order(self, ORDER_REPORT, survey))
+        gm_survey_hand_in(survey, self->options.index, false);
 }
 
 void gm_worker_drain(gm_worker_t *self)
 {
-    send_order(self, ORDER_DRAIN);
+    send_order(self, ORDER_DRAIN, NULL);
 }
 
 void gm_worker_expire(gm_worker_t *self)
 {
-    send_order(self, ORDER_EXPIRE);
+    send_order(self, ORDER_EXPIRE, NULL);
 }
 
 void gm_worker_cut(gm_worker_t *self)
 {
-    send_order(self, ORDER_CUT);
+    send_order(self, ORDER_CUT, NULL);
 }
 
 bool gm_worker_is_draining(const gm_worker_t *self)

@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
+#include "admin/survey.h"
 #include "server/generation.h"
 #include "server/listener.h"
 
@@ -12,6 +13,7 @@ typedef struct gm_worker gm_worker_t; /* owned by the server */
 
 typedef struct gm_worker_options {
     unsigned index;
+    const char *thread_name;                          /* borrowed; NULL = gm-worker-<index> */
     gm_generation_t *generation;                      /* borrowed */
     SSL_CTX *tls;                                     /* borrowed; for tls_sockets */
     gm_listener_sockets_t plain_sockets, tls_sockets; /* taken */
@@ -31,6 +33,12 @@ void gm_worker_drain(gm_worker_t *self);
 
 /** Asks it to tell all clients that the time for draining is over, and then to end. Main thread. */
 void gm_worker_expire(gm_worker_t *self);
+
+/**
+ * Has it fill in its sheet of a survey and hand that in; at once, if it takes no orders any more. Any thread.
+ * @param survey  the worker's reference, taken
+ */
+void gm_worker_ask(gm_worker_t *self, gm_survey_t *survey);
 
 /** Asks it to end all connections now. Main thread. */
 void gm_worker_cut(gm_worker_t *self);

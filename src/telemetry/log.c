@@ -159,6 +159,21 @@ gm_log_level_t gm_log_get_level(void)
     return atomic_load_explicit(&process_log.level, memory_order_relaxed);
 }
 
+const char *gm_log_level_name(gm_log_level_t level)
+{
+    return json_labels[level];
+}
+
+bool gm_log_level_parse(const char *text, gm_log_level_t *level)
+{
+    for (size_t i = 0; i != GM_COUNT_OF(json_labels); ++i)
+        if (strcmp(json_labels[i], text) == 0) {
+            *level = (gm_log_level_t)i;
+            return true;
+        }
+    return false;
+}
+
 bool gm_log_is_json(void)
 {
     return process_log.json;

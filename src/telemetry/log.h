@@ -50,6 +50,12 @@ uint64_t gm_log_dropped(void);
 void gm_log_set_level(gm_log_level_t level);
 gm_log_level_t gm_log_get_level(void);
 
+/** "debug", "info", "warn", "error"; static. */
+const char *gm_log_level_name(gm_log_level_t level);
+
+/** @return whether the text is the name of a level, which is then in *level */
+bool gm_log_level_parse(const char *text, gm_log_level_t *level);
+
 /** Which form lines have. */
 bool gm_log_is_json(void);
 

@@ -16,6 +16,7 @@
 #include <arpa/inet.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "base/text.h"
 
 struct gm_cluster {
@@ -26,6 +27,7 @@ struct gm_cluster {
     /* atomic */
     atomic_uint references;
     atomic_uint version;
+    _Atomic uint64_t last_failure; /* seconds since 1970, then a byte: the failure, counted from 1 */
     /* under lock */
     pthread_mutex_t lock;
     gm_addresses_t addresses;
@@ -101,6 +103,7 @@ gm_cluster_t *gm_cluster_create(const char *name, const char *host, uint16_t por
     self->port = port;
     atomic_init(&self->references, 1);
     atomic_init(&self->version, 0);
+    atomic_init(&self->last_failure, 0);
     pthread_mutex_init(&self->lock, NULL);
     count = known_addresses(self, known);
     self->needs_resolver = count == 0;
@@ -195,6 +198,24 @@ bool gm_cluster_has_failed(gm_cluster_t *self)
     failed = self->addresses.failed;
     pthread_mutex_unlock(&self->lock);
     return failed;
+}
+
+void gm_cluster_note_failure(gm_cluster_t *self, gm_failure_t failure)
+{
+    uint64_t at_s = gm_clock_real_us() / 1000000;
+
+    atomic_store_explicit(&self->last_failure, at_s << 8 | ((uint64_t)failure + 1), memory_order_relaxed);
+}
+
+bool gm_cluster_last_failure(const gm_cluster_t *self, gm_failure_t *failure, uint64_t *at_s)
+{
+    uint64_t both = atomic_load_explicit(&self->last_failure, memory_order_relaxed);
+
+    if (both == 0)
+        return false;
+    *failure = (gm_failure_t)((both & 0xff) - 1);
+    *at_s = both >> 8;
+    return true;
 }
 
 bool gm_cluster_set_addresses(gm_cluster_t *self, const gm_address_t *items, size_t count,

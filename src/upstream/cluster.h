@@ -59,6 +59,12 @@ uint32_t gm_cluster_version(const gm_cluster_t *self);
 /** Copies the current list. Any thread. */
 void gm_cluster_get_addresses(gm_cluster_t *self, gm_addresses_t *addresses);
 
+/** Remembers how a request to it failed last, for whoever asks. Any thread. */
+void gm_cluster_note_failure(gm_cluster_t *self, gm_failure_t failure);
+
+/** @param at_s  set to when, in seconds since 1970  @return false = none has failed yet. Any thread. */
+bool gm_cluster_last_failure(const gm_cluster_t *self, gm_failure_t *failure, uint64_t *at_s);
+
 /** Whether the last look-up failed. Any thread. */
 bool gm_cluster_has_failed(gm_cluster_t *self);
 

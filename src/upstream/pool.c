@@ -158,6 +158,11 @@ void gm_pool_give(gm_pool_t *self, gm_client_t *client)
     gm_client_wait(client, hint_ms < self->idle_ms ? hint_ms : self->idle_ms, on_gone, self);
 }
 
+size_t gm_pool_idle_count(const gm_pool_t *self)
+{
+    return self->count;
+}
+
 size_t gm_pool_preferred_address(const gm_pool_t *self)
 {
     return self->preferred;

@@ -47,6 +47,9 @@ GM_MUST_USE gm_client_t *gm_pool_adopt(gm_pool_t *self, const gm_connected_t *co
  */
 void gm_pool_give(gm_pool_t *self, gm_client_t *client);
 
+/** How many connections are idle. */
+size_t gm_pool_idle_count(const gm_pool_t *self);
+
 /** The index of the address to begin with when connecting: the one that worked last. */
 size_t gm_pool_preferred_address(const gm_pool_t *self);
 

@@ -202,7 +202,10 @@ TOP_LEVEL = ("routes", "log", "tracing", "metrics", "policies", "admin")  # the 
 
 
 def proxy_config(listen_port, backend=None, timeout=None, limits=None, **settings):
-    """The usual configuration; backend is a port on 127.0.0.1, (host, port), or (unix:/path, None)."""
+    """
+    The usual configuration, without an admin window unless one is asked for; backend is a port on 127.0.0.1,
+    (host, port), or (unix:/path, None).
+    """
     proxy = {"listen_port": listen_port, "engine": ENGINE}
     if backend is not None:
         host, port = backend if isinstance(backend, tuple) else ("127.0.0.1", backend)
@@ -212,7 +215,7 @@ def proxy_config(listen_port, backend=None, timeout=None, limits=None, **setting
         proxy["timeout"] = timeout
     if limits:
         proxy["limits"] = limits
-    config = {"proxy": proxy, "log": {"level": "info", "format": "text"}}
+    config = {"proxy": proxy, "log": {"level": "info", "format": "text"}, "admin": {"listen": ""}}
     config.update({name: settings[name] for name in settings if name in TOP_LEVEL})
     return config
 

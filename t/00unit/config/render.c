@@ -50,6 +50,7 @@ static void test_dump(void)
         "- { name: \"- a: #\", match: { path: { exact: /h } }, backend: { host: \"::1\", port: 3 } }\n"));
     ok(dump_is_stable("proxy: { backend: \"unix:/a\" }\nroutes: [{ backend: { host: \"unix:/b\" } }]"));
     ok(dump_is_stable("proxy: { trusted_proxies: [10.0.0.0/8, \"::1\"] }"));
+    ok(dump_is_stable("admin: { listen: off, socket: off }") && dump_is_stable("admin: { socket: /s }"));
     ok(dump_is_stable("routes: [{ backend: { host: c, port: 2 } }]\nlog: { level: debug, format: json }"));
 }
 
@@ -65,6 +66,29 @@ static void test_dump_text(void)
        NULL);
     ok(strstr(dump.text, "tls") == NULL);
     gm_buffer_dispose(&dump);
+    config_text_dispose(&text);
+}
+
+static void test_json(void)
+{
+    config_text_t text =
+        config_text_load("proxy: { trusted_proxies: [\"::1\"], limits: { max_head: 10000 } }\n"
+                         "routes: [{ name: \"${TRICKY}\", backend: \"c:2\" }]\nadmin: { socket: /s }");
+    gm_buffer_t out = {0};
+    gm_json_t json = {.out = &out};
+
+    gm_render_json(gm_snapshot_config(text.snapshot), &json);
+    ok(strstr(out.text,
+              "{\"proxy\":{\"listen_host\":\"\",\"listen_port\":8000,\"trusted_proxies\":[\"::1\"],") ==
+       out.text);
+    ok(strstr(out.text, "\"max_head\":10000,") != NULL &&
+       strstr(out.text, "\"read_timeout\":\"30s\"") != NULL);
+    ok(strstr(out.text, "\"backend\":{\"host\":\"c\",\"port\":2}") != NULL);
+    ok(strstr(out.text,
+              "\"admin\":{\"listen\":\"127.0.0.1:9901\",\"socket\":\"/s\",\"ready_needs_backend\":false}}") !=
+       NULL);
+    ok(strstr(out.text, "tls") == NULL);
+    gm_buffer_dispose(&out);
     config_text_dispose(&text);
 }
 
@@ -139,6 +163,7 @@ static void test_rows(void)
 
 int main(void)
 {
+    subtest("JSON", test_json);
     subtest("dump", test_dump);
     subtest("the dump's text", test_dump_text);
     subtest("rows", test_rows);

@@ -390,8 +390,45 @@ static void test_final_form(void)
     config_text_dispose(&text);
 }
 
+/* A window that was written down is an error where it cannot be; the default gives way. */
+static void test_admin(void)
+{
+    config_text_t text = config_text_load("");
+
+    ok(strcmp(gm_snapshot_config(text.snapshot)->admin.listen, "127.0.0.1:9901") == 0);
+    config_text_dispose(&text);
+    text = config_text_load("proxy: { listen_port: 9901 }");
+    ok(text.snapshot != NULL && gm_snapshot_config(text.snapshot)->admin.listen[0] == '\0');
+    config_text_dispose(&text);
+    ok(says("admin: { listen: off }", "") && says("admin: { listen: \"\", socket: \"\" }", ""));
+    ok(says("admin: { listen: \"localhost:1\" }", "") && says("admin: { listen: \"[::1]:1\" }", ""));
+    ok(says("admin: { listen: 9901 }",
+            "1:18: error: listen: \"9901\" has no port, expected host:port such as "
+            "127.0.0.1:8080 or [::1]:8080; write 127.0.0.1:9901, or \"\" for none\n"));
+    ok(says("admin: { listen: \"10.0.0.1:1\" }",
+            "1:18: warning: listen: \"10.0.0.1:1\" is not on loopback: whoever reaches it may read the "
+            "configuration and end the proxy\n"));
+    ok(says("admin: { listen: \"127.0.0.1:8000\" }",
+            "1:18: error: listen: \"127.0.0.1:8000\" is the address of "
+            "proxy.listen_port too; choose another port\n"));
+    ok(says("proxy: { listen_host: 127.0.0.2 }\nadmin: { listen: \"127.0.0.1:8000\" }", ""));
+    ok(says("proxy: { listen_host: 127.0.0.2 }\nadmin: { listen: \":8000\" }",
+            "2:18: error: listen: \":8000\" is the address of proxy.listen_port too; choose another port\n"));
+    ok(says(
+        "admin: { listen: \"127.0.0.1:3000\" }",
+        "1:18: error: listen: \"127.0.0.1:3000\" is the address of a backend too; choose another port\n"));
+    ok(says("routes: [{ backend: { host: localhost, port: 9901 } }]",
+            "1:46: warning: the admin window stays shut: its default address 127.0.0.1:9901 is that of a "
+            "backend; "
+            "give admin.listen another, or \"\"\n"));
+    ok(says("routes: [{ backend: { host: b.example, port: 9901 } }]", ""));
+    ok(says("proxy: { backend: \"unix:/a\" }\nadmin: { socket: /a }",
+            "2:18: error: socket: \"/a\" is the socket of a backend too; choose another\n"));
+}
+
 int main(void)
 {
+    subtest("the admin window", test_admin);
     subtest("ports", test_ports);
     subtest("unix sockets", test_sockets);
     subtest("circles", test_circles);

@@ -156,8 +156,19 @@ static void test_close_without_reader(void)
     close(ends[1]);
 }
 
+static void test_levels(void)
+{
+    gm_log_level_t level = GM_LOG_INFO;
+
+    ok(gm_log_level_parse("debug", &level) && level == GM_LOG_DEBUG);
+    for (int i = GM_LOG_DEBUG; i <= GM_LOG_ERROR; ++i)
+        ok(gm_log_level_parse(gm_log_level_name((gm_log_level_t)i), &level) && (int)level == i);
+    ok(!gm_log_level_parse("", &level) && !gm_log_level_parse("DEBUG", &level) && level == GM_LOG_ERROR);
+}
+
 int main(void)
 {
+    subtest("names of levels", test_levels);
     subtest("text", test_text);
     subtest("JSON", test_json);
     subtest("long lines", test_long_lines);

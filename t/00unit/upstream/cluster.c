@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "base/clock.h"
 #include "picotest.h"
 
 static gm_address_t address_of(uint32_t host)
@@ -107,8 +108,25 @@ static void test_too_many(void)
     gm_cluster_release(cluster);
 }
 
+static void test_last_failure(void)
+{
+    gm_cluster_t *cluster = gm_cluster_create("c", "127.0.0.1", 80, "127.0.0.1:80");
+    gm_failure_t failure = GM_FAILURE_INTERNAL;
+    uint64_t at_s = 0, before_s = gm_clock_real_us() / 1000000;
+
+    ok(!gm_cluster_last_failure(cluster, &failure, &at_s) && at_s == 0);
+    for (int i = 0; i != GM_FAILURE_COUNT; ++i)
+        gm_cluster_note_failure(cluster, (gm_failure_t)i);
+    ok(gm_cluster_last_failure(cluster, &failure, &at_s) && failure == GM_FAILURE_COUNT - 1);
+    ok(at_s >= before_s && at_s <= before_s + 100);
+    gm_cluster_note_failure(cluster, (gm_failure_t)0);
+    ok(gm_cluster_last_failure(cluster, &failure, &at_s) && failure == 0);
+    gm_cluster_release(cluster);
+}
+
 int main(void)
 {
+    subtest("the last failure", test_last_failure);
     subtest("known at once", test_known);
     subtest("a unix socket", test_socket);
     subtest("published", test_published);

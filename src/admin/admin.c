@@ -1,0 +1,310 @@
+/*
+ * The admin window: one h2o handler and the table of its pages. It has a thread and a loop of its own, so
+ * that it answers when a worker is stuck, and costs the workers nothing while nobody looks. Registered by
+ * server/generation on the main thread; requests are served on the window's.
+ */
+#include "admin/admin.h"
+
+#include <string.h>
+
+#include "admin/guard.h"
+#include "base/clock.h"
+#include "front/downstream.h"
+#include "telemetry/log.h"
+
+/* of the survey: the loop's clock may jump, so the limit is not a timer */
+#define POLL_MS 2
+#define PATIENCE_MS 1000
+
+typedef struct gm_admin {
+    h2o_handler_t super;
+    gm_admin_options_t options; /* immutable; its snapshot and clusters are shared */
+    gm_cluster_t **clusters;    /* owned array */
+} gm_admin_t;
+
+/* clang-format off */
+static const gm_admin_page_t pages[] = { /* the first that fits is served */
+    {"/",          GM_ADMIN_GET,                  false, gm_admin_page_index,     "this list"},
+    {"/healthz",   GM_ADMIN_GET,                  false, gm_admin_page_healthz,   "200 while the process lives"},
+    {"/readyz",    GM_ADMIN_GET,                  false, gm_admin_page_readyz,    "200, or 503 and why no request should be sent here"},
+    {"/config",    GM_ADMIN_GET,                  false, gm_admin_page_config,    "the configuration in effect, defaults filled in"},
+    {"/clusters",  GM_ADMIN_GET,                  true,  gm_admin_page_clusters,  "the backends: addresses, look-ups, idle connections"},
+    {"/workers",   GM_ADMIN_GET,                  true,  gm_admin_page_workers,   "the event loops: connections, requests in flight"},
+    {"/version",   GM_ADMIN_GET,                  false, gm_admin_page_version,   "versions, process id, uptime"},
+    {"/log/level", GM_ADMIN_GET | GM_ADMIN_POST,  false, gm_admin_page_log_level, "which log lines are printed; POST ?level=debug changes it"},
+    {"/drain",     GM_ADMIN_POST,                 false, gm_admin_page_drain,     "end in good order, as SIGTERM does"},
+};
+/* clang-format on */
+
+const gm_admin_page_t *gm_admin_page_at(size_t index)
+{
+    return index < GM_COUNT_OF(pages) ? &pages[index] : NULL;
+}
+
+static const gm_admin_page_t *find_page(h2o_iovec_t path, const char **argument, h2o_mem_pool_t *pool)
+{
+    for (const gm_admin_page_t *page = pages; page != pages + GM_COUNT_OF(pages); ++page) {
+        size_t length = strlen(page->path);
+        bool is_prefix = length > 1 && page->path[length - 1] == '/';
+        if (path.len < length || memcmp(path.base, page->path, length) != 0 ||
+            (!is_prefix && path.len != length))
+            continue;
+        *argument = h2o_strdup(pool, path.base + length, path.len - length).base;
+        return page;
+    }
+    return NULL;
+}
+
+/* ---- the answer */
+
+/* @param lower  the name in lower case */
+static void add_header(h2o_req_t *req, const char *lower, const char *name, const char *value)
+{
+    h2o_add_header_by_str(&req->pool, &req->res.headers, lower, strlen(lower), 1, name, value, strlen(value));
+}
+
+static bool is_method(const h2o_req_t *req, const char *method)
+{
+    return h2o_memis(req->input.method.base, req->input.method.len, method, strlen(method));
+}
+
+static void send_answer(h2o_req_t *req, const gm_admin_call_t *call)
+{
+    static h2o_generator_t generator; /* a whole answer has nothing to go on with */
+    h2o_iovec_t body =
+        h2o_strdup(&req->pool, call->out->text != NULL ? call->out->text : "", call->out->length);
+
+    gm_log(GM_LOG_DEBUG, "Admin: %.*s %.*s → %d", (int)req->input.method.len, req->input.method.base,
+           (int)(req->input.path.len < 256 ? req->input.path.len : 256), req->input.path.base, call->status);
+    req->res.status = call->status;
+    req->res.reason = gm_admin_reason_phrase(call->status);
+    req->res.content_length = body.len;
+    add_header(req, "content-type", "Content-Type", call->content_type);
+    add_header(req, "cache-control", "Cache-Control", "no-store");
+    add_header(req, "x-content-type-options", "X-Content-Type-Options", "nosniff");
+    h2o_start_response(req, &generator);
+    if (is_method(req, "HEAD"))
+        h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
+    else
+        h2o_send(req, &body, 1, H2O_SEND_STATE_FINAL);
+}
+
+/* ---- who may ask */
+
+static const h2o_iovec_t *find_field(const h2o_req_t *req, const char *name)
+{
+    ssize_t index = h2o_find_header_by_str(&req->headers, name, strlen(name), -1);
+    return index != -1 ? &req->headers.entries[index].value : NULL;
+}
+
+/* HTTP/1.0 may leave it out, and no browser speaks that. */
+static bool has_no_host(const h2o_req_t *req)
+{
+    return req->input.authority.base == req->conn->hosts[0]->authority.hostport.base;
+}
+
+static bool is_local_socket(h2o_req_t *req)
+{
+    return gm_downstream_of(req)->peer.length == 0;
+}
+
+/* @return whether the request was refused */
+static bool is_foreign(const gm_admin_t *self, h2o_req_t *req, gm_admin_call_t *call)
+{
+    const h2o_iovec_t *host = &req->input.authority, *site = find_field(req, "sec-fetch-site");
+
+    if (!has_no_host(req) && !is_local_socket(req) &&
+        !gm_guard_is_host(host->base, host->len, self->options.listen_host))
+        gm_admin_refuse(call, 403,
+                        "this Host is refused, as a web page's might be: use an address, localhost, or the "
+                        "host in admin.listen");
+    else if (call->is_post && (find_field(req, "origin") != NULL ||
+                               (site != NULL && gm_guard_is_foreign_site(site->base, site->len))))
+        gm_admin_refuse(call, 403, "web pages must not change anything here");
+    else
+        return false;
+    return true;
+}
+
+/* ---- requests */
+
+/* @return false = refused */
+static bool admit(const gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page, gm_admin_call_t *call)
+{
+    const gm_downstream_t *downstream = gm_downstream_of(req);
+    unsigned method = call->is_post                                     ? GM_ADMIN_POST
+                      : is_method(req, "GET") || is_method(req, "HEAD") ? GM_ADMIN_GET
+                                                                        : 0;
+
+    if (downstream->is_refused) {
+        gm_admin_refuse(call, gm_failure_row(downstream->refusal)->status, "%s", downstream->why);
+        return false;
+    }
+    if (is_foreign(self, req, call))
+        return false;
+    if (page == NULL) {
+        gm_admin_refuse(call, 404, "there is no such page; / lists those that there are");
+        return false;
+    }
+    if (!(page->methods & method)) {
+        add_header(req, "allow", "Allow",
+                   page->methods == GM_ADMIN_GET    ? "GET, HEAD"
+                   : page->methods == GM_ADMIN_POST ? "POST"
+                                                    : "GET, HEAD, POST");
+        gm_admin_refuse(call, 405, "this page does not know that method");
+        return false;
+    }
+    return true;
+}
+
+static bool wants_text(const char *query)
+{
+    for (; *query != '\0'; query += strcspn(query, "&"), query += *query == '&')
+        if (strncmp(query, "text", 4) == 0 && strchr("&=", query[4]) != NULL) /* strchr finds the end, too */
+            return true;
+    return false;
+}
+
+/* @param page  NULL = there is none. @param survey  NULL unless the page asks */
+static void answer(gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page, const char *argument,
+                   const char *query, const gm_survey_t *survey)
+{
+    gm_buffer_t out = {0};
+    gm_json_t json = {.out = &out};
+    gm_admin_call_t call = {.options = &self->options,
+                            .is_post = is_method(req, "POST"),
+                            .wants_text = wants_text(query),
+                            .argument = argument,
+                            .query = query,
+                            .survey = survey,
+                            .status = 200,
+                            .out = &out,
+                            .json = &json};
+
+    call.content_type = call.wants_text ? "text/plain; charset=utf-8" : "application/json";
+    if (admit(self, req, page, &call)) {
+        page->serve(&call);
+        if (out.length == 0 || out.text[out.length - 1] != '\n')
+            gm_buffer_append_char(&out, '\n');
+    }
+    send_answer(req, &call); /* is written by the loop: the request lives on */
+    gm_buffer_dispose(&out);
+    if (call.is_to_drain)
+        self->options.drain(self->options.data);
+}
+
+/* ---- pages that ask the workers first */
+
+typedef struct inquiry {
+    h2o_timeout_entry_t poll;
+    gm_admin_t *admin;
+    h2o_req_t *req; /* owns this */
+    const gm_admin_page_t *page;
+    const char *argument, *query; /* in req pool */
+    gm_survey_t *survey;          /* shared with the workers */
+    uint64_t deadline_ms;
+} inquiry_t;
+
+static h2o_timeout_t *poll_of(gm_admin_t *self, h2o_req_t *req)
+{
+    return h2o_context_get_handler_context(req->conn->ctx, &self->super);
+}
+
+/* The client may leave before the workers have answered. */
+static void on_inquiry_dispose(void *memory)
+{
+    inquiry_t *self = memory;
+
+    h2o_timeout_unlink(&self->poll);
+    gm_survey_release(self->survey);
+}
+
+static void on_poll(h2o_timeout_entry_t *entry)
+{
+    inquiry_t *self = H2O_STRUCT_FROM_MEMBER(inquiry_t, poll, entry);
+
+    if (gm_survey_is_over(self->survey) || gm_clock_monotonic_ms() >= self->deadline_ms)
+        answer(self->admin, self->req, self->page, self->argument, self->query, self->survey);
+    else
+        h2o_timeout_link(self->req->conn->ctx->loop, poll_of(self->admin, self->req), &self->poll);
+}
+
+static void inquire(gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page, const char *argument,
+                    const char *query)
+{
+    const gm_admin_options_t *options = &self->options;
+    inquiry_t *inquiry = h2o_mem_alloc_shared(&req->pool, sizeof(*inquiry), on_inquiry_dispose);
+
+    *inquiry = (inquiry_t){.poll = {.cb = on_poll},
+                           .admin = self,
+                           .req = req,
+                           .page = page,
+                           .argument = argument,
+                           .query = query,
+                           .deadline_ms = gm_clock_monotonic_ms() + PATIENCE_MS};
+    inquiry->survey = gm_survey_create(options->worker_count, options->cluster_count);
+    for (size_t i = 0; i != options->worker_count; ++i)
+        options->ask(options->data, i, inquiry->survey);
+    h2o_timeout_link(req->conn->ctx->loop, poll_of(self, req), &inquiry->poll);
+}
+
+static int on_request(h2o_handler_t *handler, h2o_req_t *req)
+{
+    gm_admin_t *self = (gm_admin_t *)handler;
+    const h2o_iovec_t *target = &req->input.path;
+    size_t mark = req->input.query_at != SIZE_MAX ? req->input.query_at : target->len;
+    const char *argument = "", *query = "";
+    const gm_admin_page_t *page = find_page(h2o_iovec_init(target->base, mark), &argument, &req->pool);
+
+    if (mark != target->len)
+        query = h2o_strdup(&req->pool, target->base + mark + 1, target->len - mark - 1).base;
+    if (page != NULL && page->asks_workers && (is_method(req, "GET") || is_method(req, "HEAD")))
+        inquire(self, req, page, argument, query);
+    else
+        answer(self, req, page, argument, query, NULL);
+    return 0;
+}
+
+/* ---- the handler */
+
+static void on_context_init(h2o_handler_t *handler, h2o_context_t *context)
+{
+    h2o_timeout_t *poll = gm_alloc(sizeof(*poll));
+
+    h2o_timeout_init(context->loop, poll, POLL_MS);
+    h2o_context_set_handler_context(context, handler, poll);
+}
+
+static void on_context_dispose(h2o_handler_t *handler, h2o_context_t *context)
+{
+    h2o_timeout_t *poll = h2o_context_get_handler_context(context, handler);
+
+    h2o_timeout_dispose(context->loop, poll);
+    free(poll);
+}
+
+static void on_dispose(h2o_handler_t *handler)
+{
+    gm_admin_t *self = (gm_admin_t *)handler;
+
+    for (size_t i = 0; i != self->options.cluster_count; ++i)
+        gm_cluster_release(self->clusters[i]);
+    free(self->clusters);
+    gm_snapshot_release(self->options.snapshot);
+}
+
+void gm_admin_register(h2o_pathconf_t *pathconf, const gm_admin_options_t *options)
+{
+    gm_admin_t *self = (gm_admin_t *)h2o_create_handler(pathconf, sizeof(*self));
+
+    self->super.on_req = on_request;
+    self->super.on_context_init = on_context_init;
+    self->super.on_context_dispose = on_context_dispose;
+    self->super.dispose = on_dispose;
+    self->options = *options;
+    gm_snapshot_retain(options->snapshot);
+    self->clusters = gm_alloc((options->cluster_count + 1) * sizeof(self->clusters[0]));
+    for (size_t i = 0; i != options->cluster_count; ++i)
+        self->clusters[i] = gm_cluster_retain(options->clusters[i]);
+    self->options.clusters = self->clusters;
+}

@@ -117,7 +117,7 @@ def much_of_it():
 
 
 def idle():
-    proxy = Proxy(Origin(echoing).port, timeout={"tunnel_idle_timeout": duration(400), "read_timeout": "1ms"})
+    proxy = Proxy(Origin(echoing).port, timeout={"tunnel_idle_timeout": duration(400), "read_timeout": duration(60)})
     client, _ = opened(proxy)
     for piece in trickle([b"x"] * 8, 100):
         client.send(piece)

@@ -24,15 +24,18 @@ typedef struct gm_admin {
 
 /* clang-format off */
 static const gm_admin_page_t pages[] = { /* the first that fits is served */
-    {"/",          GM_ADMIN_GET,                  false, gm_admin_page_index,     "this list"},
-    {"/healthz",   GM_ADMIN_GET,                  false, gm_admin_page_healthz,   "200 while the process lives"},
-    {"/readyz",    GM_ADMIN_GET,                  false, gm_admin_page_readyz,    "200, or 503 and why no request should be sent here"},
-    {"/config",    GM_ADMIN_GET,                  false, gm_admin_page_config,    "the configuration in effect, defaults filled in"},
-    {"/clusters",  GM_ADMIN_GET,                  true,  gm_admin_page_clusters,  "the backends: addresses, look-ups, idle connections"},
-    {"/workers",   GM_ADMIN_GET,                  true,  gm_admin_page_workers,   "the event loops: connections, requests in flight"},
-    {"/version",   GM_ADMIN_GET,                  false, gm_admin_page_version,   "versions, process id, uptime"},
-    {"/log/level", GM_ADMIN_GET | GM_ADMIN_POST,  false, gm_admin_page_log_level, "which log lines are printed; POST ?level=debug changes it"},
-    {"/drain",     GM_ADMIN_POST,                 false, gm_admin_page_drain,     "end in good order, as SIGTERM does"},
+    {"/",          GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_index,     "this list"},
+    {"/healthz",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_healthz,   "200 while the process lives"},
+    {"/readyz",    GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_readyz,    "200, or 503 and why no request should be sent here"},
+    {"/config",    GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_config,    "the configuration in effect, defaults filled in"},
+    {"/clusters",  GM_ADMIN_GET,                  GM_SURVEY_NUMBERS,  gm_admin_page_clusters,  "the backends: addresses, look-ups, idle connections"},
+    {"/workers",   GM_ADMIN_GET,                  GM_SURVEY_NUMBERS,  gm_admin_page_workers,   "the event loops: connections, requests in flight"},
+    {"/metrics",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_metrics,   "the page for Prometheus"},
+    {"/requests",  GM_ADMIN_GET,                  GM_SURVEY_REQUESTS, gm_admin_page_requests,  "the last requests; ?failed, ?slow, ?limit=100"},
+    {"/requests/", GM_ADMIN_GET,                  GM_SURVEY_REQUESTS, gm_admin_page_request,   "the requests of one trace, /requests/<X-Trace-ID>, and where their time went"},
+    {"/version",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_version,   "versions, process id, uptime"},
+    {"/log/level", GM_ADMIN_GET | GM_ADMIN_POST,  GM_SURVEY_NOTHING,  gm_admin_page_log_level, "which log lines are printed; POST ?level=debug changes it"},
+    {"/drain",     GM_ADMIN_POST,                 GM_SURVEY_NOTHING,  gm_admin_page_drain,     "end in good order, as SIGTERM does"},
 };
 /* clang-format on */
 
@@ -242,7 +245,7 @@ static void inquire(gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *pag
                            .argument = argument,
                            .query = query,
                            .deadline_ms = gm_clock_monotonic_ms() + PATIENCE_MS};
-    inquiry->survey = gm_survey_create(options->worker_count, options->cluster_count);
+    inquiry->survey = gm_survey_create(options->worker_count, options->cluster_count, page->question);
     for (size_t i = 0; i != options->worker_count; ++i)
         options->ask(options->data, i, inquiry->survey);
     h2o_timeout_link(req->conn->ctx->loop, poll_of(self, req), &inquiry->poll);
@@ -258,7 +261,8 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 
     if (mark != target->len)
         query = h2o_strdup(&req->pool, target->base + mark + 1, target->len - mark - 1).base;
-    if (page != NULL && page->asks_workers && (is_method(req, "GET") || is_method(req, "HEAD")))
+    if (page != NULL && page->question != GM_SURVEY_NOTHING &&
+        (is_method(req, "GET") || is_method(req, "HEAD")))
         inquire(self, req, page, argument, query);
     else
         answer(self, req, page, argument, query, NULL);

@@ -26,6 +26,7 @@ typedef struct gm_admin_options {
     uint64_t started_real_us, started_ms;   /* gm_clock_real_us, gm_clock_monotonic_ms */
     void (*ask)(void *data, size_t worker, gm_survey_t *survey); /* has the worker fill in its sheet */
     bool (*is_draining)(void *data);
+    void (*render_metrics)(void *data, gm_buffer_t *out);
     void (*drain)(void *data); /* as SIGTERM does, soon */
     void *data;
 } gm_admin_options_t;
@@ -51,7 +52,7 @@ enum { GM_ADMIN_GET = 1, GM_ADMIN_POST = 2 };
 typedef struct gm_admin_page {
     const char *path; /* a prefix if it ends with '/' and is not "/" alone, otherwise the whole path */
     unsigned methods; /* HEAD goes with GET */
-    bool asks_workers;
+    gm_survey_question_t question;        /* that the workers are asked first */
     void (*serve)(gm_admin_call_t *call); /* answers at once; the window's thread */
     const char *help;                     /* one line */
 } gm_admin_page_t;
@@ -63,6 +64,9 @@ void gm_admin_page_readyz(gm_admin_call_t *call);
 void gm_admin_page_config(gm_admin_call_t *call);
 void gm_admin_page_clusters(gm_admin_call_t *call);
 void gm_admin_page_workers(gm_admin_call_t *call);
+void gm_admin_page_metrics(gm_admin_call_t *call);
+void gm_admin_page_requests(gm_admin_call_t *call);
+void gm_admin_page_request(gm_admin_call_t *call);
 void gm_admin_page_version(gm_admin_call_t *call);
 void gm_admin_page_log_level(gm_admin_call_t *call);
 void gm_admin_page_drain(gm_admin_call_t *call);

@@ -16,17 +16,19 @@ typedef struct slot {
 struct gm_survey {
     atomic_size_t references, out;
     size_t worker_count;
+    gm_survey_question_t question;
     size_t *idle; /* owned: all sheets' */
     slot_t slots[];
 };
 
-gm_survey_t *gm_survey_create(size_t worker_count, size_t cluster_count)
+gm_survey_t *gm_survey_create(size_t worker_count, size_t cluster_count, gm_survey_question_t question)
 {
     gm_survey_t *self = gm_alloc(sizeof(*self) + worker_count * sizeof(self->slots[0]));
 
     atomic_init(&self->references, worker_count + 1);
     atomic_init(&self->out, worker_count);
     self->worker_count = worker_count;
+    self->question = question;
     self->idle = gm_alloc((worker_count * cluster_count + 1) * sizeof(self->idle[0]));
     for (size_t i = 0; i != worker_count; ++i) {
         self->slots[i].sheet.idle = self->idle + i * cluster_count;
@@ -39,8 +41,15 @@ void gm_survey_release(gm_survey_t *self)
 {
     if (self == NULL || atomic_fetch_sub(&self->references, 1) != 1)
         return;
+    for (size_t i = 0; i != self->worker_count; ++i)
+        free(self->slots[i].sheet.kept);
     free(self->idle);
     free(self);
+}
+
+gm_survey_question_t gm_survey_question(const gm_survey_t *self)
+{
+    return self->question;
 }
 
 gm_sheet_t *gm_survey_sheet(gm_survey_t *self, size_t worker)

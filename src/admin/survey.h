@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/memory.h"
+#include "telemetry/ring.h"
 
 /*
  * A worker's numbers belong to its thread. So the thread that asks makes a survey with a sheet per worker and
@@ -18,12 +19,20 @@ typedef struct gm_survey gm_survey_t; /* shared by count */
 
 #define GM_SURVEY_UNKNOWN SIZE_MAX
 
+typedef enum gm_survey_question {
+    GM_SURVEY_NOTHING,
+    GM_SURVEY_NUMBERS,
+    GM_SURVEY_REQUESTS /* the numbers, and the last requests */
+} gm_survey_question_t;
+
 /** What a worker says of itself. To tell more, add a member here and fill it in server/worker.c. */
 typedef struct gm_sheet {
     bool is_draining;
     size_t connections; /* of clients */
     size_t in_flight;   /* requests */
     size_t *idle;       /* per cluster: idle connections to it, or GM_SURVEY_UNKNOWN; owned by the survey */
+    gm_kept_t *kept;    /* the last requests, if they were asked for; owned by the survey */
+    size_t kept_count;
 } gm_sheet_t;
 
 typedef enum gm_sheet_state {
@@ -33,7 +42,11 @@ typedef enum gm_sheet_state {
 } gm_sheet_state_t;
 
 /** @return with a reference for the caller and one for each worker, which it gives up by handing in */
-GM_MUST_USE gm_survey_t *gm_survey_create(size_t worker_count, size_t cluster_count);
+GM_MUST_USE gm_survey_t *gm_survey_create(size_t worker_count, size_t cluster_count,
+                                          gm_survey_question_t question);
+
+/** What was asked. Any thread. */
+gm_survey_question_t gm_survey_question(const gm_survey_t *self);
 
 /** The caller's reference. Any thread. Accepts NULL. */
 void gm_survey_release(gm_survey_t *self);

@@ -45,7 +45,6 @@ static void begin_time(gm_request_t *request)
     record->began_ns = is_known ? downstream->began_ns : gm_clock_monotonic_ns();
     record->marked_ns = is_known ? downstream->headed_ns : record->began_ns;
     record->phase_ns[GM_PHASE_HEAD] = record->marked_ns - record->began_ns;
-    record->began_us = gm_clock_real_us() - record->phase_ns[GM_PHASE_HEAD] / 1000;
 }
 
 void gm_finish_open(gm_request_t *request)
@@ -130,9 +129,12 @@ void gm_finish(gm_request_t *request)
         return;
     now = gm_clock_monotonic_ns();
     record->phase_ns[record->phase] += now - record->marked_ns;
+    record->began_us = gm_clock_real_us() - gm_record_total_ns(record) / 1000;
     fill(request);
     if (context->metrics != NULL)
         gm_metrics_record(context->metrics, record);
+    if (context->ring != NULL)
+        gm_ring_add(context->ring, record);
     if (context->access_log != NULL)
         gm_access_log_write(context->access_log, record);
 }

@@ -23,6 +23,14 @@ static int open_access_stream(gm_proxy_t *self, gm_error_t *err)
     return self->access_stream != NULL ? 0 : gm_error_set(err, NULL, "%s (log.access.path)", why.text);
 }
 
+/* The admin window shows requests and metrics. */
+static bool has_window(const gm_proxy_t *self)
+{
+    const gm_admin_conf_t *conf = &gm_snapshot_config(self->snapshot)->admin;
+
+    return conf->listen[0] != '\0' || conf->socket != NULL;
+}
+
 static void create_metrics(gm_proxy_t *self, size_t worker_count)
 {
     const gm_metrics_conf_t *conf = &gm_snapshot_config(self->snapshot)->metrics;
@@ -34,7 +42,7 @@ static void create_metrics(gm_proxy_t *self, size_t worker_count)
                                     .libh2o = H2O_VERSION,
                                     .openssl = gm_tls_library_version()};
 
-    if (conf->path[0] == '\0')
+    if (conf->path[0] == '\0' && !has_window(self))
         return;
     self->names = gm_alloc((self->route_count + self->cluster_count + 1) * sizeof(self->names[0]));
     for (size_t i = 0; i != self->route_count; ++i)
@@ -153,6 +161,7 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
     self->access_log = create_access_log(proxy);
+    self->ring = has_window(proxy) ? gm_ring_create(GM_RING_SLOTS) : NULL;
     if (proxy->metrics != NULL)
         pool.metrics = self->metrics = gm_metrics_shard(
             proxy->metrics, atomic_fetch_add_explicit(&proxy->shards, 1, memory_order_relaxed));
@@ -190,6 +199,7 @@ void gm_proxy_context_destroy(gm_proxy_context_t *self)
     free(self->pools);
     free(self->pools_h2o);
     gm_access_log_destroy(self->access_log);
+    gm_ring_destroy(self->ring);
     gm_watches_destroy(self->watches);
     h2o_timeout_dispose(loop, &self->request_timeout);
     h2o_timeout_dispose(loop, &self->poll_interval);

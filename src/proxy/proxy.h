@@ -11,6 +11,7 @@
 #include "proxy/held_body.h"
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
+#include "telemetry/ring.h"
 #include "upstream/connector.h"
 #include "upstream/pool.h"
 #include "upstream/pool_h2o.h"
@@ -42,6 +43,7 @@ typedef struct gm_proxy_context {
     gm_connecting_t connecting;
     gm_access_log_t *access_log; /* owned; NULL = off */
     gm_metrics_shard_t *metrics; /* borrowed from the proxy; NULL = nobody can read them */
+    gm_ring_t *ring;             /* owned; NULL = nobody can look inside */
     gm_random_t random;
     bool traces; /* tracing is on */
     h2o_timeout_t poll_interval, request_timeout;
@@ -68,7 +70,7 @@ void gm_proxy_render_metrics(gm_proxy_t *self, gm_buffer_t *out);
 /** Whether anybody wants to know what this worker's requests are like. */
 static inline bool gm_proxy_keeps_records(const gm_proxy_context_t *context)
 {
-    return context->metrics != NULL ||
+    return context->metrics != NULL || context->ring != NULL ||
            (context->access_log != NULL && gm_access_log_is_on(context->access_log));
 }
 

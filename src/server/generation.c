@@ -295,3 +295,10 @@ void gm_generation_count_idle(gm_generation_t *self, h2o_context_t *context, siz
     for (size_t i = 0; i != self->proxy->cluster_count; ++i) /* the library's pools keep no count */
         idle[i] = of->pools[i] != NULL ? gm_pool_idle_count(of->pools[i]) : GM_SURVEY_UNKNOWN;
 }
+
+size_t gm_generation_copy_requests(gm_generation_t *self, h2o_context_t *context, gm_kept_t **copies)
+{
+    const gm_proxy_context_t *of = H2O_STRUCT_FROM_MEMBER(gm_proxy_context_t, super, context);
+
+    return self->proxy != NULL && of->ring != NULL ? gm_ring_copy(of->ring, copies) : 0;
+}

@@ -45,6 +45,9 @@ void gm_generation_destroy_context(gm_generation_t *self, h2o_context_t *context
 GM_MUST_USE gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *context,
                                                    atomic_size_t *open);
 
+/** The last requests of a worker. @param copies  the caller frees it  @return how many. Worker's thread. */
+size_t gm_generation_copy_requests(gm_generation_t *self, h2o_context_t *context, gm_kept_t **copies);
+
 /** What a worker counts with; NULL = nobody reads it. */
 gm_metrics_shard_t *gm_generation_metrics(gm_generation_t *self, h2o_context_t *context);
 

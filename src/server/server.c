@@ -261,6 +261,11 @@ void gm_server_cut(gm_server_t *self)
         gm_worker_cut(self->workers.items[i]);
 }
 
+void gm_server_render_metrics(gm_server_t *self, gm_buffer_t *out)
+{
+    gm_proxy_render_metrics(self->generation->proxy, out);
+}
+
 void gm_server_reopen_logs(gm_server_t *self)
 {
     if (self->generation->proxy != NULL && self->generation->proxy->access_stream != NULL)

@@ -65,6 +65,9 @@ size_t gm_server_cut_count(const gm_server_t *self);
 /** For the end of the process, when a worker does not end: leaves everything behind. */
 void gm_server_abandon(gm_server_t *self);
 
+/** The page for Prometheus, of a proxy. Any thread. */
+void gm_server_render_metrics(gm_server_t *self, gm_buffer_t *out);
+
 /** Has the files of its logs opened anew. Main thread. */
 void gm_server_reopen_logs(gm_server_t *self);
 

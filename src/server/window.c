@@ -38,6 +38,11 @@ static void drain(void *data)
         gm_run_end();
 }
 
+static void render_metrics(void *data, gm_buffer_t *out)
+{
+    gm_server_render_metrics(((gm_window_t *)data)->proxy, out);
+}
+
 static gm_admin_options_t describe(gm_window_t *self, gm_snapshot_t *snapshot, const char *source)
 {
     gm_admin_options_t options = {.snapshot = snapshot,
@@ -51,6 +56,7 @@ static gm_admin_options_t describe(gm_window_t *self, gm_snapshot_t *snapshot, c
                                   .ask = ask,
                                   .is_draining = is_draining,
                                   .drain = drain,
+                                  .render_metrics = render_metrics,
                                   .data = self};
 
     gm_server_describe(self->proxy, &options);

@@ -84,6 +84,9 @@ static void report(gm_worker_t *self, gm_survey_t *survey)
     sheet->connections = gm_front_count(self->front);
     sheet->in_flight = gm_front_in_flight(self->front);
     gm_generation_count_idle(self->options.generation, self->context, sheet->idle);
+    if (gm_survey_question(survey) == GM_SURVEY_REQUESTS)
+        sheet->kept_count =
+            gm_generation_copy_requests(self->options.generation, self->context, &sheet->kept);
     gm_survey_hand_in(survey, self->options.index, true);
 }
 

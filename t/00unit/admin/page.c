@@ -104,7 +104,7 @@ static void test_surveyed(void)
 {
     gm_cluster_t *clusters[] = {gm_cluster_create("a", "127.0.0.1", 80, "127.0.0.1:80")};
     gm_admin_options_t options = {.clusters = clusters, .cluster_count = 1};
-    gm_survey_t *survey = gm_survey_create(3, 1);
+    gm_survey_t *survey = gm_survey_create(3, 1, GM_SURVEY_NUMBERS);
     said_t said = {.call = {.options = &options, .wants_text = true, .survey = survey}};
 
     *gm_survey_sheet(survey, 0) = (gm_sheet_t){

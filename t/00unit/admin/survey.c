@@ -16,7 +16,7 @@ typedef struct job {
 
 static void test_states(void)
 {
-    gm_survey_t *survey = gm_survey_create(3, CLUSTERS);
+    gm_survey_t *survey = gm_survey_create(3, CLUSTERS, GM_SURVEY_NUMBERS);
     gm_sheet_state_t state;
     const gm_sheet_t *sheet;
 
@@ -41,7 +41,7 @@ static void test_states(void)
 /* Whoever asked has given up: the late worker still has its sheet. */
 static void test_given_up(void)
 {
-    gm_survey_t *survey = gm_survey_create(2, 1);
+    gm_survey_t *survey = gm_survey_create(2, 1, GM_SURVEY_NUMBERS);
 
     gm_survey_hand_in(survey, 0, true);
     gm_survey_release(survey);
@@ -80,7 +80,7 @@ static void test_threads(void)
     size_t wrong = 0;
 
     for (int round = 0; round != ROUNDS; ++round) {
-        gm_survey_t *survey = gm_survey_create(WORKERS, CLUSTERS);
+        gm_survey_t *survey = gm_survey_create(WORKERS, CLUSTERS, GM_SURVEY_NUMBERS);
         pthread_t threads[WORKERS];
         job_t jobs[WORKERS];
         bool stays = round % 2 == 0;

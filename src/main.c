@@ -247,11 +247,11 @@ static const char *source_name(const options_t *options, const loaded_t *loaded)
 
 static int serve(const options_t *options, loaded_t *loaded)
 {
-    int code = gm_serve_open_log(&gm_snapshot_config(loaded->snapshot)->log, options->production);
-
-    if (code != 0)
-        return code;
-    return gm_serve_proxy(loaded->snapshot, loaded->file, options->from != NULL || options->to != NULL);
+    return gm_serve_proxy(
+        loaded->snapshot,
+        &(gm_serve_options_t){.file = loaded->file,
+                              .from_command_line = options->from != NULL || options->to != NULL,
+                              .production = options->production});
 }
 
 static int run_proxy(const options_t *options)

@@ -286,6 +286,12 @@ def max_request_body():
     is_(once(proxy.port, method="POST", body=b"x" * 1025).status, 413, "more is not")
 
 
+@acts("proxy.supervise")
+def supervise():
+    processes = [Proxy(1, supervise=value) for value in (True, False)]
+    is_([len(proxy.children()) for proxy in processes], [1, 0], "a process of its own that serves, or none")
+
+
 @acts("proxy.engine")
 def engine():
     def upload_is_streamed(proxy):

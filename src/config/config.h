@@ -91,6 +91,12 @@ typedef enum gm_error_details {
     GM_ERROR_DETAILS_NONE
 } gm_error_details_t;
 
+typedef enum gm_supervise_mode {
+    GM_SUPERVISE_AUTO, /* unless a service manager runs us */
+    GM_SUPERVISE_OFF,
+    GM_SUPERVISE_ON
+} gm_supervise_mode_t;
+
 typedef struct gm_proxy_conf {
     char *listen_host; /* owned; "" = all addresses, IPv4 and IPv6 */
     uint64_t listen_port;
@@ -98,6 +104,7 @@ typedef struct gm_proxy_conf {
     gm_texts_t trusted_proxies; /* addresses and networks */
     uint64_t engine;            /* gm_engine_t */
     uint64_t workers;           /* GM_WORKERS_AUTO or the number of event loops */
+    uint64_t supervise;         /* gm_supervise_mode_t */
     uint64_t normalize_path;    /* gm_normalize_path_t */
     uint64_t error_details;     /* gm_error_details_t */
     uint64_t request_buffering; /* 1 = bodies are held until they are whole; routes may say otherwise */

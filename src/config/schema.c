@@ -17,7 +17,7 @@ static const char *const client_auths[] = {"auto", "optional", "require", NULL};
 static const char *const booleans[] = {"false", "true", NULL};
 static const char *const normalize_path[] = {"strict", "off", NULL};
 static const char *const error_details[] = {"auto", "all", "none", NULL};
-static const char *const route_booleans[] = {"auto", "false", "true", NULL};
+static const char *const auto_booleans[] = {"auto", "false", "true", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
@@ -155,6 +155,8 @@ static const gm_field_t proxy_fields[] = {
      "gomesh = our own data path; h2o = libh2o's, which holds whole requests in memory"},
     {"workers", GM_FIELD_AUTO, AT(gm_proxy_conf_t, workers), "auto", 1, 256, NULL, NULL, 0, NULL,
      "event loops; auto = processors this process may use"},
+    {"supervise", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, supervise), "auto", 0, 0, auto_booleans, NULL, 0, NULL,
+     "a parent process holds the ports and starts a new serving process when one dies; auto = unless systemd started us"},
     {"normalize_path", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, normalize_path), "strict", 0, 0, normalize_path, NULL, 0, NULL,
      "strict = the backend gets the canonical path that routes look at; off = the path as the client wrote it"},
     {"error_details", GM_FIELD_CHOICE, AT(gm_proxy_conf_t, error_details), "auto", 0, 0, error_details, NULL, 0, NULL,
@@ -211,7 +213,7 @@ static const gm_field_t route_fields[] = {
      "which requests; the most specific route wins, not the first"},
     {"backend", GM_FIELD_SECTION, AT(gm_route_conf_t, backend), NULL, 0, 0, NULL, &route_backend_section,
      GM_FIELD_REQUIRED, NULL, "where they go"},
-    {"request_buffering", GM_FIELD_CHOICE, AT(gm_route_conf_t, request_buffering), "auto", 0, 0, route_booleans, NULL, 0, NULL,
+    {"request_buffering", GM_FIELD_CHOICE, AT(gm_route_conf_t, request_buffering), "auto", 0, 0, auto_booleans, NULL, 0, NULL,
      "true or false; auto = as proxy.request_buffering"},
     {0}};
 static const gm_section_t route_section = {"routes", route_fields, sizeof(gm_route_conf_t), -1,

@@ -79,3 +79,11 @@ void gm_front_cut(gm_front_t *self)
     else
         gm_connections_cut(self->library);
 }
+
+void gm_front_report(void *self, gm_crash_report_t *report)
+{
+    const gm_front_t *front = self;
+
+    if (front->own != NULL) /* the library's connections are its own */
+        gm_http1_report(front->own, report);
+}

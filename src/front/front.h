@@ -31,4 +31,7 @@ size_t gm_front_expire(gm_front_t *self);
 /** Ends all connections now. */
 void gm_front_cut(gm_front_t *self);
 
+/** For a thread that dies, a gm_crash_witness_t: which requests it has. @param self  a gm_front_t */
+void gm_front_report(void *self, gm_crash_report_t *report);
+
 #endif

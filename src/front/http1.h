@@ -8,6 +8,7 @@
 #include <h2o.h>
 
 #include "base/cidr.h"
+#include "base/crash.h"
 #include "http/head.h"
 #include "net/watch.h"
 #include "telemetry/metrics.h"
@@ -59,5 +60,8 @@ size_t gm_http1_expire(gm_http1_front_t *self);
 
 /** Ends all connections now. */
 void gm_http1_cut(gm_http1_front_t *self);
+
+/** For a thread that dies: the request lines of its connections. In a signal handler. */
+void gm_http1_report(const gm_http1_front_t *self, gm_crash_report_t *report);
 
 #endif

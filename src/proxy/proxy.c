@@ -36,7 +36,7 @@ static void create_metrics(gm_proxy_t *self, size_t worker_count)
     const gm_metrics_conf_t *conf = &gm_snapshot_config(self->snapshot)->metrics;
     gm_metrics_options_t options = {.route_count = self->route_count,
                                     .cluster_count = self->cluster_count,
-                                    .worker_count = worker_count,
+                                    .worker_count = worker_count != 0 ? worker_count : 1,
                                     .max_series = conf->max_series,
                                     .version = GM_VERSION,
                                     .libh2o = H2O_VERSION,
@@ -53,6 +53,12 @@ static void create_metrics(gm_proxy_t *self, size_t worker_count)
     options.clusters = self->names + self->route_count;
     self->metrics = gm_metrics_create(&options);
     gm_metrics_set(self->metrics, GM_METRIC_CONFIG_GENERATION, 1);
+}
+
+void gm_proxy_set_crashes(gm_proxy_t *self, unsigned crashes)
+{
+    if (self->metrics != NULL)
+        gm_metrics_set(self->metrics, GM_METRIC_CRASHES, crashes);
 }
 
 void gm_proxy_render_metrics(gm_proxy_t *self, gm_buffer_t *out)

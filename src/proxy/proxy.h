@@ -64,6 +64,9 @@ static inline bool gm_proxy_is_ours(const gm_proxy_t *self)
     return gm_snapshot_config(self->snapshot)->proxy.engine == GM_ENGINE_GOMESH;
 }
 
+/** How many serving processes have died before this one, for the metrics. */
+void gm_proxy_set_crashes(gm_proxy_t *self, unsigned crashes);
+
 /** The page for Prometheus. Any thread. */
 void gm_proxy_render_metrics(gm_proxy_t *self, gm_buffer_t *out);
 

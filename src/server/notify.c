@@ -4,12 +4,16 @@
  */
 #include "server/notify.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define REST_MS 5000 /* of an end, once the time for requests is over: server/run */
 
 void gm_notify(const char *state)
 {
@@ -29,4 +33,14 @@ void gm_notify(const char *state)
                (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length)) == -1)
         (void)0; /* a manager that went away is none of our business */
     close(fd);
+}
+
+/* The manager's patience (TimeoutStopSec) may be shorter than ours. */
+void gm_notify_stopping(uint64_t shutdown_timeout_ms)
+{
+    char state[80];
+
+    snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
+             (shutdown_timeout_ms + REST_MS) * 1000);
+    gm_notify(state);
 }

@@ -4,7 +4,6 @@
 #include "server/run.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <malloc.h>
 #include <poll.h>
 #include <signal.h>
@@ -15,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/text.h"
-#include "server/notify.h"
 #include "telemetry/log.h"
 
 #define ONE_EVENT_MS 200 /* several signals in this time are one wish: timeout(1), say, sends two */
@@ -58,9 +56,16 @@ void gm_run_prepare(void)
 
 int gm_run_open(void)
 {
+    return gm_run_open_with(0);
+}
+
+int gm_run_open_with(int another)
+{
     sigset_t set;
 
     fill_set(&set);
+    if (another != 0)
+        sigaddset(&set, another);
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
@@ -187,25 +192,16 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
-/* The manager's patience (TimeoutStopSec) may be shorter than ours. */
-static void notify_stopping(uint64_t shutdown_timeout_ms)
-{
-    char state[80];
-
-    snprintf(state, sizeof(state), "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64,
-             (shutdown_timeout_ms + CUT_WAIT_MS + 3000) * 1000);
-    gm_notify(state);
-}
-
-void gm_run(int signals, gm_server_t *const *servers, size_t count, uint64_t shutdown_timeout_ms)
+void gm_run(int signals, gm_server_t *const *servers, size_t count, uint64_t shutdown_timeout_ms,
+            const gm_supervised_t *supervised)
 {
     ending_t ending = {.servers = servers, .count = count, .signals = signals};
     char timeout[32];
     size_t in_flight, cut;
 
-    gm_notify("READY=1");
+    gm_supervised_tell_ready(supervised);
     wait_for_end(signals, servers, count, &ending.is_asked);
-    notify_stopping(shutdown_timeout_ms);
+    gm_supervised_tell_ending(supervised, shutdown_timeout_ms);
     gm_text_format_duration(timeout, sizeof(timeout), shutdown_timeout_ms);
     ending.began = gm_clock_monotonic_ms();
     ending.deadline = ending.began + shutdown_timeout_ms;

@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include <h2o.h>
 #include <h2o/version.h>
 
+#include "base/crash.h"
 #include "base/text.h"
 #include "config/yaml.h"
 #include "proxy/route.h"
@@ -24,19 +26,22 @@
 
 #define BACKEND_DELAY_MS 50
 
+static const gm_supervised_t unsupervised = {.channel = -1};
+
 /* @return 0, or 1, which is the exit code */
 static int open_log(const gm_log_options_t *options)
 {
     gm_error_t err = {0};
 
     gm_run_prepare(); /* the log's thread is the first */
+    gm_crash_prepare();
     if (gm_log_open(options, &err) == 0)
         return 0;
     fprintf(stderr, "error: %s (log.output)\n", err.text);
     return 1;
 }
 
-int gm_serve_open_log(const gm_log_conf_t *conf, bool production)
+static gm_log_options_t log_options(const gm_log_conf_t *conf, bool production)
 {
     gm_log_options_t options = {.fd = STDOUT_FILENO, .level = (gm_log_level_t)conf->level};
 
@@ -46,7 +51,7 @@ int gm_serve_open_log(const gm_log_conf_t *conf, bool production)
         options.path = conf->output;
     options.json = production || conf->format == GM_LOG_FORMAT_JSON ||
                    (conf->format == GM_LOG_FORMAT_AUTO && (options.path != NULL || !isatty(options.fd)));
-    return open_log(&options);
+    return options;
 }
 
 /* The first start line: which configuration was taken. */
@@ -66,13 +71,17 @@ static void raise_descriptor_limit(const gm_limits_conf_t *limits)
     struct rlimit limit;
     uint64_t wanted = 2 * limits->max_connections + 256;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
         return;
-    if (limit.rlim_cur < wanted) {
-        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        setrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur < limits->max_connections + 64)
+    limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static void warn_of_descriptor_limit(const gm_limits_conf_t *limits)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limits->max_connections + 64)
         gm_log(GM_LOG_WARN,
                "Only %" PRIu64 " files may be open (ulimit -n): too few for %" PRIu64 " connections",
                (uint64_t)limit.rlim_cur, limits->max_connections);
@@ -173,30 +182,60 @@ static void log_start(const gm_snapshot_t *snapshot)
                clusters[0].authority);
 }
 
-int gm_serve_proxy(gm_snapshot_t *snapshot, const char *file, bool from_command_line)
+static int serve_proxy(gm_snapshot_t *snapshot, gm_ports_t *ports, const gm_serve_options_t *options,
+                       const gm_supervised_t *supervised)
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    const gm_log_options_t log = log_options(&gm_snapshot_config(snapshot)->log, options->production);
     gm_port_error_t err = {0};
     gm_server_t *servers[2]; /* the window shows until the end how the proxy drains */
     gm_window_t window = {0};
     int signals;
 
-    log_source(file, from_command_line);
-    raise_descriptor_limit(&conf->limits);
-    signals = gm_run_open();
-    if ((servers[0] = gm_server_start_proxy(snapshot, &err)) == NULL) {
-        err.key = err.key != NULL && from_command_line ? "--from" : err.key;
-        return report_start_error(&err, file, conf);
+    if (open_log(&log) != 0)
+        return 1;
+    if (!supervised->is_next) {
+        log_source(options->file, options->from_command_line);
+        warn_of_descriptor_limit(&conf->limits);
     }
-    if (gm_window_open(&window, servers[0], snapshot, file, &err) != 0)
-        return fail_window(&err, servers[0], NULL, file, conf);
+    signals = gm_run_open();
+    if ((servers[0] = gm_server_start_proxy(snapshot, ports, supervised->crashes, &err)) == NULL) {
+        err.key = err.key != NULL && options->from_command_line ? "--from" : err.key;
+        return report_start_error(&err, options->file, conf);
+    }
+    if (gm_window_open(&window, servers[0], snapshot, options->file, &err) != 0)
+        return fail_window(&err, servers[0], NULL, options->file, conf);
     servers[1] = window.server;
-    log_start(snapshot);
-    gm_window_log_start(&window, snapshot);
-    gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
-    gm_run(signals, servers, window.server != NULL ? 2 : 1, conf->timeout.shutdown_timeout_ms);
+    if (supervised->is_next) {
+        gm_log(GM_LOG_INFO, "Serving again");
+    } else {
+        log_start(snapshot);
+        gm_window_log_start(&window, snapshot);
+        gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
+    }
+    gm_run(signals, servers, window.server != NULL ? 2 : 1, conf->timeout.shutdown_timeout_ms, supervised);
     gm_log_close();
     return 0;
+}
+
+/* Ports before processes, processes before threads. */
+int gm_serve_proxy(gm_snapshot_t *snapshot, const gm_serve_options_t *options)
+{
+    const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
+    gm_log_options_t log = log_options(&gm_snapshot_config(snapshot)->log, options->production);
+    gm_supervised_t supervised = unsupervised;
+    gm_ports_t *ports;
+    int code = 0;
+
+    gm_run_prepare();
+    raise_descriptor_limit(&conf->limits);
+    ports = gm_ports_open_proxy(snapshot);
+    gm_log_write_directly(&log);
+    if (!gm_supervise_is_wanted(conf->supervise, getenv) ||
+        gm_supervise(ports, conf->timeout.shutdown_timeout_ms, &supervised, &code))
+        code = serve_proxy(snapshot, ports, options, &supervised);
+    gm_ports_destroy(ports);
+    return code;
 }
 
 static void say(void *data, const char *line)
@@ -217,7 +256,20 @@ static void log_backend_start(uint16_t port)
 static gm_server_t *start_backend(const char *host, uint16_t port, gm_port_error_t *err)
 {
     gm_backend_options_t options = {.say = say, .answer_delay_ms = BACKEND_DELAY_MS};
-    return gm_server_start_backend(host, port, &options, err);
+    gm_ports_t *ports = gm_ports_open(host, port, "-port", NULL);
+    gm_server_t *server = gm_server_start_backend(ports, &options, err);
+
+    gm_ports_destroy(ports);
+    return server;
+}
+
+static gm_server_t *start_demo_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err)
+{
+    gm_ports_t *ports = gm_ports_open_proxy(snapshot);
+    gm_server_t *server = gm_server_start_proxy(snapshot, ports, 0, err);
+
+    gm_ports_destroy(ports);
+    return server;
 }
 
 int gm_serve_backend(const char *host, uint16_t port)
@@ -232,7 +284,7 @@ int gm_serve_backend(const char *host, uint16_t port)
     if ((server = start_backend(host, port, &err)) == NULL)
         return report_start_error(&err, NULL, NULL);
     log_backend_start(port);
-    gm_run(signals, &server, 1, 10000);
+    gm_run(signals, &server, 1, 10000, &unsupervised);
     gm_log_close();
     return 0;
 }
@@ -339,7 +391,7 @@ int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_l
         err.place = gm_snapshot_place_of(snapshot, &conf->backend.port);
         return report_start_error(&err, file, conf);
     }
-    if ((servers[0] = gm_server_start_proxy(snapshot, &err)) == NULL)
+    if ((servers[0] = start_demo_proxy(snapshot, &err)) == NULL)
         return fail_demo(&err, servers[1], file, from_command_line, conf);
     if (gm_window_open(&window, servers[0], snapshot, file, &err) != 0)
         return fail_window(&err, servers[0], servers[1], file, conf);
@@ -355,7 +407,7 @@ int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_l
     gm_log(GM_LOG_INFO, "Press Ctrl+C to stop");
     if (host != NULL)
         log_try(snapshot);
-    gm_run(signals, servers, count, conf->timeout.shutdown_timeout_ms);
+    gm_run(signals, servers, count, conf->timeout.shutdown_timeout_ms, &unsupervised);
     gm_log_close();
     return 0;
 }

@@ -4,26 +4,24 @@
 
 #include "config/snapshot.h"
 
+typedef struct gm_serve_options {
+    const char *file;       /* of the configuration, for messages; NULL = none */
+    bool from_command_line; /* without a file: the command line said what the configuration says otherwise */
+    bool production;        /* the log is JSON, whatever the configuration says */
+} gm_serve_options_t;
+
 /**
- * The proxy. Prints its start lines to the log, serves until a signal ends it.
- * @param file               of the configuration, for messages; NULL = none
- * @param from_command_line  without a file: the command line said what the configuration says otherwise
+ * The proxy, with a supervisor if the configuration wants one. Starts the log, prints the start lines, serves
+ * until a signal ends it.
  * @return the exit code: 0, or 1 with the reason on stderr
  */
-int gm_serve_proxy(gm_snapshot_t *snapshot, const char *file, bool from_command_line);
+int gm_serve_proxy(gm_snapshot_t *snapshot, const gm_serve_options_t *options);
 
 /** The test backend. @param host "" = all addresses */
 int gm_serve_backend(const char *host, uint16_t port);
 
 /** Backend and proxy in one process, for the first minute. The snapshot says where both are. */
 int gm_serve_demo(gm_snapshot_t *snapshot, const char *file, bool from_command_line);
-
-/**
- * Starts the log as the configuration wants it.
- * @param production  JSON, whatever the configuration says
- * @return the exit code: 0, or 1 with the reason on stderr
- */
-GM_MUST_USE int gm_serve_open_log(const gm_log_conf_t *conf, bool production);
 
 /** A line of `gomesh backend`'s help on the pages there are; NULL past the last. */
 const char *gm_serve_backend_page(size_t index);

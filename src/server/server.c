@@ -9,7 +9,6 @@
 
 #include "base/vector.h"
 #include "server/local_socket.h"
-#include "server/processors.h"
 #include "server/worker.h"
 #include "tls/context.h"
 
@@ -24,15 +23,8 @@ struct gm_server {
     int news_fd;
     gm_local_socket_t socket; /* of the admin window */
     atomic_bool was_told_to_drain;
+    unsigned crashes; /* immutable */
 };
-
-/* A port with the key that chose it. */
-typedef struct port {
-    const char *host;
-    uint16_t port;
-    const char *key;
-    const gm_place_t *place;
-} port_t;
 
 static void on_worker_news(void *data)
 {
@@ -41,46 +33,6 @@ static void on_worker_news(void *data)
 
     if (write(self->news_fd, &one, sizeof(one)) != sizeof(one))
         abort(); /* an eventfd takes 2^64 - 2 of these */
-}
-
-static int fail_port(gm_port_error_t *err, const port_t *port)
-{
-    err->port = port->port;
-    err->key = port->key;
-    err->place = port->place;
-    return -1;
-}
-
-static int open_port(const port_t *port, bool share, gm_listener_sockets_t *sockets, gm_port_error_t *err)
-{
-    int ret = gm_listener_open(port->host, port->port, share, sockets, &err->in_use, &err->error);
-    return ret == 0 ? 0 : fail_port(err, port);
-}
-
-static int probe(const port_t *port, gm_port_error_t *err)
-{
-    gm_listener_sockets_t sockets;
-
-    if (open_port(port, false, &sockets, err) != 0)
-        return -1;
-    gm_listener_close_sockets(&sockets);
-    return 0;
-}
-
-/* @param tls_port  NULL = none */
-static int add_worker(gm_server_t *self, gm_worker_options_t *options, const port_t *plain,
-                      const port_t *tls_port, gm_port_error_t *err)
-{
-    options->plain_sockets.count = options->tls_sockets.count = 0;
-    if (open_port(plain, true, &options->plain_sockets, err) != 0)
-        return -1;
-    if (tls_port != NULL && open_port(tls_port, true, &options->tls_sockets, err) != 0) {
-        gm_listener_close_sockets(&options->plain_sockets);
-        return -1;
-    }
-    options->index = (unsigned)self->workers.size;
-    *gm_vector_push(&self->workers) = gm_worker_create(options);
-    return 0;
 }
 
 static int run_workers(gm_server_t *self, gm_port_error_t *err)
@@ -93,24 +45,25 @@ static int run_workers(gm_server_t *self, gm_port_error_t *err)
     return 0;
 }
 
-static void fill_options(gm_server_t *self, gm_worker_options_t *options)
+static gm_worker_options_t worker_options(gm_server_t *self)
 {
-    options->generation = self->generation;
-    options->tls = self->tls;
-    options->places = self->places;
-    options->on_news = on_worker_news;
-    options->data = self;
+    return (gm_worker_options_t){.generation = self->generation,
+                                 .tls = self->tls,
+                                 .places = self->places,
+                                 .on_news = on_worker_news,
+                                 .data = self};
 }
 
-static int start_workers(gm_server_t *self, gm_worker_options_t *options, unsigned count, const port_t *plain,
-                         const port_t *tls_port, gm_port_error_t *err)
+static int start_workers(gm_server_t *self, gm_ports_t *ports, gm_port_error_t *err)
 {
-    fill_options(self, options);
-    if (probe(plain, err) != 0 || (tls_port != NULL && probe(tls_port, err) != 0))
+    gm_worker_options_t options = worker_options(self);
+
+    if (gm_ports_check(ports, err) != 0)
         return -1;
-    for (unsigned i = 0; i != count; ++i)
-        if (add_worker(self, options, plain, tls_port, err) != 0)
-            return -1;
+    for (; options.index != gm_ports_worker_count(ports); ++options.index) {
+        gm_ports_take(ports, options.index, &options.plain_sockets, &options.tls_sockets);
+        *gm_vector_push(&self->workers) = gm_worker_create(&options);
+    }
     return run_workers(self, err);
 }
 
@@ -124,28 +77,25 @@ static gm_server_t *create(gm_generation_t *generation, size_t max_open, size_t 
     return self;
 }
 
-gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err)
+gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_ports_t *ports, unsigned crashes,
+                                   gm_port_error_t *err)
 {
     const gm_proxy_conf_t *conf = &gm_snapshot_config(snapshot)->proxy;
-    unsigned count = conf->workers != GM_WORKERS_AUTO ? (unsigned)conf->workers : gm_processors_allowed();
-    gm_generation_t *generation = gm_generation_create(snapshot, count, &err->error);
+    gm_generation_t *generation = gm_generation_create(snapshot, gm_ports_worker_count(ports), &err->error);
     gm_server_t *self = generation != NULL ? create(generation, conf->limits.max_connections,
                                                     conf->limits.max_connections_per_ip)
                                            : NULL;
-    const port_t plain = {conf->listen_host, (uint16_t)conf->listen_port, "proxy.listen_port",
-                          gm_snapshot_place_of(snapshot, &conf->listen_port)};
-    const port_t tls_port = {conf->listen_host, (uint16_t)conf->tls.listen_port, "proxy.tls.listen_port",
-                             gm_snapshot_place_of(snapshot, &conf->tls.listen_port)};
-    gm_worker_options_t options = {0};
 
     if (self == NULL)
         return NULL;
     self->snapshot = gm_snapshot_retain(snapshot);
+    self->crashes = crashes;
+    gm_proxy_set_crashes(generation->proxy, crashes);
     if (conf->tls.present && (self->tls = gm_tls_context_create(&conf->tls, &err->error)) == NULL)
         goto Error;
     if (conf->tls.present && conf->engine == GM_ENGINE_GOMESH)
         gm_http1_watch_handshakes(self->tls);
-    if (start_workers(self, &options, count, &plain, conf->tls.present ? &tls_port : NULL, err) != 0)
+    if (start_workers(self, ports, err) != 0)
         goto Error;
     return self;
 Error:
@@ -153,27 +103,37 @@ Error:
     return NULL;
 }
 
-gm_server_t *gm_server_start_backend(const char *host, uint16_t port, const gm_backend_options_t *backend,
+gm_server_t *gm_server_start_backend(gm_ports_t *ports, const gm_backend_options_t *backend,
                                      gm_port_error_t *err)
 {
     gm_server_t *self = create(gm_generation_create_backend(backend), SIZE_MAX, 0);
-    const port_t plain = {host, port, "-port", NULL};
-    gm_worker_options_t options = {0};
 
-    if (start_workers(self, &options, 1, &plain, NULL, err) == 0)
+    if (start_workers(self, ports, err) == 0)
         return self;
     gm_server_destroy(self);
     return NULL;
+}
+
+static int open_admin_port(const gm_server_admin_t *where, gm_listener_sockets_t *sockets,
+                           gm_port_error_t *err)
+{
+    gm_ports_t *ports = gm_ports_open(where->host, where->port, GM_SERVER_ADMIN_LISTEN, where->place);
+    gm_listener_sockets_t none;
+    int ret = gm_ports_check(ports, err);
+
+    if (ret == 0)
+        gm_ports_take(ports, 0, sockets, &none);
+    gm_ports_destroy(ports);
+    return ret;
 }
 
 /* @param sockets  zeroed; what is opened is the caller's, also after an error */
 static int open_admin(gm_server_t *self, const gm_server_admin_t *where, gm_listener_sockets_t *sockets,
                       gm_port_error_t *err)
 {
-    const port_t port = {where->host, where->port, GM_SERVER_ADMIN_LISTEN, where->place};
     int fd;
 
-    if (where->host != NULL && (probe(&port, err) != 0 || open_port(&port, true, sockets, err) != 0))
+    if (where->host != NULL && open_admin_port(where, sockets, err) != 0)
         return -1;
     if (where->socket == NULL)
         return 0;
@@ -190,9 +150,9 @@ gm_server_t *gm_server_start_admin(const gm_server_admin_t *where, const gm_admi
                                    gm_port_error_t *err)
 {
     gm_server_t *self = create(gm_generation_create_admin(admin), ADMIN_MAX_CONNECTIONS, 0);
-    gm_worker_options_t options = {.thread_name = "gm-admin"};
+    gm_worker_options_t options = worker_options(self);
 
-    fill_options(self, &options);
+    options.thread_name = "gm-admin";
     if (open_admin(self, where, &options.plain_sockets, err) == 0) {
         *gm_vector_push(&self->workers) = gm_worker_create(&options);
         if (run_workers(self, err) == 0)
@@ -219,6 +179,11 @@ void gm_server_ask(gm_server_t *self, size_t worker, gm_survey_t *survey)
 bool gm_server_was_told_to_drain(const gm_server_t *self)
 {
     return atomic_load(&self->was_told_to_drain);
+}
+
+unsigned gm_server_crashes(const gm_server_t *self)
+{
+    return self->crashes;
 }
 
 int gm_server_news_fd(const gm_server_t *self)

@@ -6,24 +6,26 @@
 
 #include "config/snapshot.h"
 #include "server/generation.h"
+#include "server/ports.h"
 
 typedef struct gm_server gm_server_t;
 
-/** What was wrong with a port; `name` says which key of the configuration chose it. */
-typedef struct gm_port_error {
-    bool in_use;
-    uint16_t port;
-    const char *key;         /* "proxy.listen_port"; NULL = not about a port */
-    const gm_place_t *place; /* borrowed from the snapshot; NULL = a default */
-    gm_error_t error;
-} gm_port_error_t;
+/**
+ * Serves a snapshot.
+ * @param snapshot  retained
+ * @param ports     opened for it; their sockets are taken
+ * @param crashes   how many serving processes of this supervisor died before
+ * @return NULL with *err filled
+ */
+GM_MUST_USE gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_ports_t *ports, unsigned crashes,
+                                               gm_port_error_t *err);
 
-/** Opens the ports of a snapshot and serves it. @param snapshot retained @return NULL with *err filled */
-GM_MUST_USE gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_port_error_t *err);
+/** Serves the test backend. */
+GM_MUST_USE gm_server_t *gm_server_start_backend(gm_ports_t *ports, const gm_backend_options_t *options,
+                                                 gm_port_error_t *err);
 
-/** Serves the test backend on one port and one worker. @param host "" = all addresses */
-GM_MUST_USE gm_server_t *gm_server_start_backend(const char *host, uint16_t port,
-                                                 const gm_backend_options_t *options, gm_port_error_t *err);
+/** How many serving processes died before this one. Any thread. */
+unsigned gm_server_crashes(const gm_server_t *self);
 
 #define GM_SERVER_ADMIN_LISTEN "admin.listen"
 #define GM_SERVER_ADMIN_SOCKET "admin.socket"

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 
 #define LAG_WINDOW_US 15000000 /* as often as people scrape */
 #define LAST_CALL_MS 300       /* for answers that say that the time is over */
@@ -216,13 +217,17 @@ static void *run(void *data)
 {
     gm_worker_t *self = data;
 
+    gm_crash_enter_thread();
     set_up(self);
+    gm_crash_set_witness(gm_front_report, self->front);
     pthread_mutex_lock(&self->lock);
     self->takes_orders = true;
     pthread_cond_signal(&self->ready);
     pthread_mutex_unlock(&self->lock);
     serve(self);
+    gm_crash_set_witness(NULL, NULL);
     tear_down(self);
+    gm_crash_leave_thread();
     atomic_store(&self->has_ended, true);
     self->options.on_news(self->options.data);
     return NULL;

@@ -28,8 +28,14 @@ typedef struct gm_log_options {
 } gm_log_options_t;
 
 /**
+ * Lines are written by whoever logs, without a writer's thread, for a process that forks; one that cannot be
+ * written at once is lost. Main thread, while there is no other. `options` and its path are kept.
+ */
+void gm_log_write_directly(const gm_log_options_t *options);
+
+/**
  * Starts the process's one log and its writer thread. Before, and after gm_log_close, lines are written to
- * stdout at once. Main thread only, while no other thread logs.
+ * stdout at once, unless gm_log_write_directly was called. Main thread only, while no other thread logs.
  * @return 0, or -1 with *err filled
  */
 GM_MUST_USE int gm_log_open(const gm_log_options_t *options, gm_error_t *err);

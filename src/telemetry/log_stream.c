@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/memory.h"
 
 #define MAX_PENDING_BYTES (1024 * 1024)
@@ -226,6 +227,7 @@ static void *run_writer(void *data)
     gm_buffer_t lines = {0};
     bool more = true;
 
+    gm_crash_enter_thread();
     while (more) {
         size_t lost; /* behind these lines */
         bool is_out;
@@ -239,6 +241,7 @@ static void *run_writer(void *data)
             break;
     }
     gm_buffer_dispose(&lines);
+    gm_crash_leave_thread();
     return NULL;
 }
 

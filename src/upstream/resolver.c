@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/crash.h"
 #include "base/text.h"
 #include "base/vector.h"
 #include "telemetry/log.h"
@@ -124,6 +125,7 @@ static void *run(void *data)
     gm_resolver_entry_t *entry;
     uint64_t next_ms;
 
+    gm_crash_enter_thread();
     pthread_mutex_lock(&self->lock);
     while (!self->is_stopping) {
         if ((entry = find_due(self, &next_ms)) != NULL) {
@@ -142,6 +144,7 @@ static void *run(void *data)
     }
     pthread_mutex_unlock(&self->lock);
     release(self);
+    gm_crash_leave_thread();
     return NULL;
 }
 

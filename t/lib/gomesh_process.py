@@ -21,7 +21,7 @@ def clean_environment(extra):
     environment = {
         name: value
         for name, value in os.environ.items()
-        if not re.match(r"GOMESH|NOTIFY_SOCKET$|(https?|all|no)_proxy$", name, re.I)
+        if not re.match(r"GOMESH|NOTIFY_SOCKET$|INVOCATION_ID$|(https?|all|no)_proxy$", name, re.I)
     }
     environment.update(extra or {})
     return environment
@@ -33,7 +33,7 @@ class Process:
     it ends when told to, and without a sanitizer's report, is checked wherever it is ended.
     """
 
-    def __init__(self, argv, name=None, env=None, cwd=None, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL):
+    def __init__(self, argv, name=None, env=None, cwd=None, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, pass_fds=()):
         self.name = name or os.path.basename(argv[0])
         self.out = []
         self.err = []
@@ -46,6 +46,7 @@ class Process:
             stderr=subprocess.PIPE,
             env=clean_environment(env),
             cwd=cwd,
+            pass_fds=pass_fds,
         )
         self.pid = self.popen.pid
         self.readers = [
@@ -95,6 +96,11 @@ class Process:
 
     def alive(self):
         return self.popen.poll() is None
+
+    def children(self):
+        """The ids of its own processes; the one that serves, where there is a supervisor."""
+        with open("/proc/%d/task/%d/children" % (self.pid, self.pid)) as file:
+            return [int(word) for word in file.read().split()]
 
     def resident_kib(self):
         """How much memory it has, as the system counts it; with a sanitizer that tells nothing."""
@@ -206,7 +212,8 @@ def proxy_config(listen_port, backend=None, timeout=None, limits=None, **setting
     The usual configuration, without an admin window unless one is asked for; backend is a port on 127.0.0.1,
     (host, port), or (unix:/path, None).
     """
-    proxy = {"listen_port": listen_port, "engine": ENGINE}
+    # one process, so that what is measured, signalled or traced by its id is the one that serves
+    proxy = {"listen_port": listen_port, "engine": ENGINE, "supervise": False}
     if backend is not None:
         host, port = backend if isinstance(backend, tuple) else ("127.0.0.1", backend)
         proxy["backend"] = {"host": host, "port": port} if port else host

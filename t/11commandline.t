@@ -198,7 +198,11 @@ def pages():
     with open(os.path.join(ROOT, "config", "REFERENCE.md"), encoding="utf-8") as file:
         is_("\n".join(gomesh_run("reference").out) + "\n", file.read(), "config/REFERENCE.md is up to date")
     schema = json.loads(committed)
-    is_(sorted(schema["properties"]), ["admin", "log", "metrics", "proxy", "routes", "tracing"], "the schema is JSON, with the sections")
+    is_(
+        sorted(schema["properties"]),
+        ["admin", "log", "metrics", "policies", "proxy", "routes", "tracing"],
+        "the schema is JSON, with the sections",
+    )
     with open(os.path.join(ROOT, "config", "proxy.yaml"), encoding="utf-8") as file:
         is_(file.readline(), "# yaml-language-server: $schema=./proxy.schema.json\n", "config/proxy.yaml names the schema")
     run = gomesh_run("-t", "-config", os.path.join(ROOT, "config", "proxy.yaml"))

@@ -51,12 +51,24 @@ def same_options():
         "  backend: &b { host: b, port: 1, tls: { ca_file: all.crt, server_name: a, cert_file: all.crt,"
         " key_file: all.key } }\n"
         "log: { access: { path: access.log } }\n"
+        "policies: &p\n"
+        "  - { access: { allow: 10.0.0.0/8, deny: 10.0.0.1 } }\n"
+        "  - headers: { request: &h { set: [&v { name: X-A, value: a }], add: [*v], remove: X-B }, response: *h }\n"
+        "  - { redirect: { host: a, port: 1, path: /a } }\n"
+        "  - { rewrite: { host: a } }\n"
         "routes:\n"
+        "  - { match: { path: { prefix: /c } }, policies: [{ redirect: { prefix: /d } }] }\n"
+        "  - match: { path: { prefix: /e } }\n"
+        "    backend: *b\n"
+        "    policies: [{ rewrite: { prefix: /f } }, { cors: { allow_origins: '*' } }]\n"
         "  - { match: { host: a.x, path: { prefix: /a } }, backend: *b }\n"
-        "  - { match: { path: { exact: /b } }, backend: { host: b, port: 1 } }\n"
+        "  - { match: { path: { exact: /b } }, backend: { host: b, port: 1 }, policies: *p }\n"
         "admin: { socket: all.sock }\n"
     )
     dumped = dumped_keys("-config", write_file("all.yaml", full))
+    dumped |= dumped_keys("-config", write_file("cors.yaml", "policies: [{ cors: { allow_origins: '*' } }]\n"))
+    # what the path of a route is replaced by has no place outside of one
+    dumped |= {"policies[].redirect.prefix", "policies[].rewrite.prefix"}
     is_(
         sorted(dumped | {"proxy.backend.host", "proxy.backend.port", "proxy.backend"}),
         sorted(keys),
@@ -125,6 +137,7 @@ PATHS = (
     "/ /a /a/b/ /a.b /... /.a /a;b=c '/a,b' '/a%2Fb' '/%C3%BC' //a '/${GM_UNSET:-a}' '/$${A}'",
     "a 5 true '' null '/a b' '/a?b' '/a#b' '/ü' '/%2f' '/%zz' '/%' '/%41' '/%7E' '/%00' /a/../b /a/. /.. /./a [/a]",
 )
+PATHS_OF_REDIRECTS = (PATHS[0].replace("//a ", ""), PATHS[1])
 TEXTS = (
     "a 5 -1.5 true 'a b' größe 'null' '~' '${GM_UNSET:-a}' 2024-01-01",
     "'' null ~ [] {}",
@@ -199,6 +212,19 @@ VALUES = {
     "metrics: { path: %s }\n": (PATHS[0] + " ''", PATHS[1].replace(" '' ", " ")),
     "metrics: { max_series: %s }\n": ("1 10000 '200' '${GM_UNSET:-5}'", "0 10001 '0' '10001' 1.5 true '' null"),
     "metrics: %s\n": ("null {}", "/metrics 5 [] true"),
+    "policies: %s\n": (
+        "null [] [{access:·{deny:·1.2.3.4}}] [{rewrite:·{host:·a}},{rewrite:·{host:·b}}]",
+        "{} 5 a [a] [null] [{}] [{a:·{}}] [{access:·{deny:·1.2.3.4},rewrite:·{host:·a}}] [{cors:·null}] [{cors:·{}}] [{access:·5}]",
+    ),
+    "policies: [{ headers: { request: { remove: %s } } }]\n": ("a X-A [X-A,·x!] '${GM_UNSET:-a}' true", "'' 'a·b' ['a:'] [[]] {}"),
+    "policies: [{ headers: { request: { set: %s } } }]\n": (
+        "[{name:·X-A,·value:·a}] [{name:·X-A,·value:·5}]",
+        "{} [a] [{}] [{name:·a}] [{value:·a}] [{name:·'a·b',·value:·a}] [{name:·a,·value:·''}] [{name:·a,·value:·[b]}]",
+    ),
+    "policies: [{ redirect: { path: /a, status: %s } }]\n": ("301 302 303 307 308 '308'", "300 304 200 true null"),
+    "policies: [{ redirect: { path: %s } }]\n": PATHS_OF_REDIRECTS,
+    "policies: [{ rewrite: { host: %s } }]\n": (HOSTS[0], HOSTS[1] + " ''"),
+    "routes: [{ policies: %s }]\n": ("[{redirect:·{path:·/a,·host:·b}}]", "5 {} [{}] [5] [{redirect:·5}]"),
     "x-a: %s\n": ("1 null [] {} a {a:·1}", ""),
 }
 TLS = "proxy: { tls: { cert_file: table.crt, key_file: table.key, %s: %s } }\n"

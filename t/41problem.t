@@ -22,6 +22,7 @@ JSON = ("Accept", "application/json")
 PHRASES = {
     400: "Bad Request",
     404: "Not Found",
+    403: "Forbidden",
     408: "Request Timeout",
     413: "Content Too Large",
     414: "URI Too Long",
@@ -140,6 +141,22 @@ def bad_request(settings):
 )
 def no_route(settings):
     route = {"match": {"path": {"prefix": "/a"}}, "backend": {"host": "127.0.0.1", "port": 1}}
+    proxy = Proxy(routes=[route], **settings)
+    return Scene(proxy, lambda headers: once(proxy.port, target="/x", headers=headers))
+
+
+@provoked(
+    "access_denied",
+    Told(
+        403,
+        "http_request_denied",
+        "this client may not ask for this",
+        "127.0.0.1 is denied by the policy access",
+        "another address, or the policy access that the cause names",
+    ),
+)
+def access_denied(settings):
+    route = {"backend": {"host": "127.0.0.1", "port": 1}, "policies": [{"access": {"deny": ["127.0.0.1"]}}]}
     proxy = Proxy(routes=[route], **settings)
     return Scene(proxy, lambda headers: once(proxy.port, target="/x", headers=headers))
 

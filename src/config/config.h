@@ -132,6 +132,70 @@ typedef struct gm_match_conf {
     gm_path_conf_t path;
 } gm_match_conf_t;
 
+/* ---- policies: each item of the list has exactly one of the sections */
+
+typedef struct gm_access_policy_conf {
+    bool present;
+    gm_texts_t allow, deny; /* addresses and networks */
+} gm_access_policy_conf_t;
+
+typedef struct gm_header_conf {
+    char *name, *value; /* owned; the value may have facts of the request in it: %{remote_addr} */
+} gm_header_conf_t;
+
+typedef GM_VECTOR(gm_header_conf_t *) gm_header_confs_t;
+
+/* What happens to the fields of one direction, in this order. */
+typedef struct gm_header_changes_conf {
+    gm_texts_t remove;
+    gm_header_confs_t set, add; /* owned */
+} gm_header_changes_conf_t;
+
+typedef struct gm_headers_policy_conf {
+    bool present;
+    gm_header_changes_conf_t request, response;
+} gm_headers_policy_conf_t;
+
+typedef enum gm_redirect_scheme {
+    GM_REDIRECT_SCHEME_AUTO, /* as the request's */
+    GM_REDIRECT_SCHEME_HTTP,
+    GM_REDIRECT_SCHEME_HTTPS
+} gm_redirect_scheme_t;
+
+typedef struct gm_redirect_policy_conf {
+    bool present;
+    uint64_t status; /* index into gm_redirect_statuses */
+    uint64_t scheme; /* gm_redirect_scheme_t */
+    char *host;      /* owned; NULL = the request's */
+    uint64_t port;   /* 0 = the request's, or the scheme's */
+    char *path;      /* owned; NULL = the request's */
+    char *prefix;    /* owned; instead of the path that the route matches; NULL = that */
+} gm_redirect_policy_conf_t;
+
+typedef struct gm_rewrite_policy_conf {
+    bool present;
+    char *prefix; /* owned; instead of the path that the route matches; NULL = that */
+    char *host;   /* owned; what the backend sees as Host; NULL = the client's */
+} gm_rewrite_policy_conf_t;
+
+typedef struct gm_cors_policy_conf {
+    bool present;
+    gm_texts_t allow_origins, allow_methods, allow_headers, expose_headers;
+    uint64_t allow_credentials;
+    uint64_t max_age_ms;
+} gm_cors_policy_conf_t;
+
+typedef struct gm_policy_conf {
+    gm_place_t place; /* where the item begins in the file */
+    gm_access_policy_conf_t access;
+    gm_headers_policy_conf_t headers;
+    gm_redirect_policy_conf_t redirect;
+    gm_rewrite_policy_conf_t rewrite;
+    gm_cors_policy_conf_t cors;
+} gm_policy_conf_t;
+
+typedef GM_VECTOR(gm_policy_conf_t *) gm_policy_confs_t;
+
 /* Of a route. */
 typedef enum gm_request_buffering {
     GM_REQUEST_BUFFERING_AUTO, /* as the proxy does */
@@ -143,8 +207,9 @@ typedef struct gm_route_conf {
     gm_place_t place; /* where the route begins in the file */
     char *name;       /* owned */
     gm_match_conf_t match;
-    gm_backend_conf_t backend;
+    gm_backend_conf_t backend;  /* not present where a redirect answers all requests */
     uint64_t request_buffering; /* gm_request_buffering_t */
+    gm_policy_confs_t policies; /* owned; they come after those for all routes */
 } gm_route_conf_t;
 
 typedef enum gm_log_format { GM_LOG_FORMAT_AUTO, GM_LOG_FORMAT_TEXT, GM_LOG_FORMAT_JSON } gm_log_format_t;
@@ -185,6 +250,7 @@ typedef struct gm_origin {
 typedef struct gm_config {
     gm_proxy_conf_t proxy;
     GM_VECTOR(gm_route_conf_t *) routes; /* owned */
+    gm_policy_confs_t policies;          /* owned; for all routes, and for requests that match none */
     gm_log_conf_t log;
     gm_tracing_conf_t tracing;
     gm_metrics_conf_t metrics;

@@ -307,7 +307,7 @@ static void fill_section(const gm_fill_t *fill, const gm_field_t *field, void *i
     const gm_section_t *section = field->section;
     void *part = at(into, (ptrdiff_t)field->offset);
 
-    if (gm_node_is_null(node) && !(field->flags & GM_FIELD_REQUIRED))
+    if (gm_node_is_null(node) && !(field->flags & (GM_FIELD_REQUIRED | GM_FIELD_ONE_OF)))
         return; /* "tls:" with all its keys commented out */
     if (section->present_offset >= 0) {
         *(bool *)at(part, section->present_offset) = true;
@@ -317,7 +317,7 @@ static void fill_section(const gm_fill_t *fill, const gm_field_t *field, void *i
         fill_short_section(fill, field, part, node);
         return;
     }
-    if (node->kind != GM_NODE_MAP) {
+    if (node->kind != GM_NODE_MAP && !(gm_node_is_null(node) && (field->flags & GM_FIELD_ONE_OF))) {
         gm_diagnostics_add(fill->diagnostics, GM_SEVERITY_ERROR, &node->place,
                            "%s: expected keys such as \"%s\", found %s%s", field->name,
                            section->fields[0].name, gm_node_kind_name(node), blank_hint(node));
@@ -567,6 +567,30 @@ static void check_required(const gm_fill_t *fill, const gm_section_t *section, v
     }
 }
 
+/* Where rows exclude each other: one of them, neither none nor two. */
+static void check_one_of(const gm_fill_t *fill, const gm_section_t *section, const gm_node_t *node)
+{
+    const gm_field_t *first = NULL;
+    bool is_any = false;
+
+    for (size_t i = 0; i != node->pairs.size; ++i) {
+        const gm_node_t *key = node->pairs.items[i].key;
+        const gm_field_t *field = find_field(section, key->text);
+        if (field == NULL || !(field->flags & GM_FIELD_ONE_OF)) {
+            is_any = true; /* reported as unknown */
+            continue;
+        }
+        if (first != NULL && first != field)
+            gm_diagnostics_add(fill->diagnostics, GM_SEVERITY_ERROR, &key->place,
+                               "%s: \"%s\" beside \"%s\": one key only; begin a new item with \"- \"",
+                               section->title, field->name, first->name);
+        first = field;
+    }
+    if (first == NULL && !is_any)
+        gm_diagnostics_add(fill->diagnostics, GM_SEVERITY_ERROR, &node->place,
+                           "%s: no key; give one such as \"%s\"", section->title, section->fields[0].name);
+}
+
 void gm_fields_fill(const gm_fill_t *fill, const gm_section_t *section, void *into, const gm_node_t *node)
 {
     const gm_node_t *unknown = NULL;
@@ -589,6 +613,8 @@ void gm_fields_fill(const gm_fill_t *fill, const gm_section_t *section, void *in
     if (unknown != NULL)
         doubt_absent(fill, section, into, node, &unknown->place);
     check_required(fill, section, into, node);
+    if (section->fields[0].flags & GM_FIELD_ONE_OF)
+        check_one_of(fill, section, node);
 }
 
 void gm_fields_set_defaults(const gm_section_t *section, void *into)

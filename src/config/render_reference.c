@@ -23,6 +23,7 @@
 #define REST "([A-Za-z0-9_-]*[A-Za-z0-9_])?"
 #define NAME "([A-Za-z0-9_]" REST "\\.)*([0-9]*[A-Za-z_]" REST "|[0-9]+-[A-Za-z0-9_-]*[A-Za-z0-9_])\\.?"
 #define PATH "/([!\"$&->@-~]|%[0-9A-F]{2})*"
+#define FIELD_NAME "^[!#$%&'*+.^_`|~0-9A-Za-z-]+$"
 #define NO_PATH "/\\.\\.?(/|$)|%(00|2[DE]|3[0-9]|4[1-9A-F]|5[0-9AF]|6[1-9A-F]|7[0-9AE])" /* not canonical */
 #define SOCKET "unix:/.{0,106}"
 #define DECIMAL "([0-9]+(\\.[0-9]*)?|\\.[0-9]+)"
@@ -123,6 +124,7 @@ static void append_pattern(gm_buffer_t *out, const gm_field_t *field)
         gm_buffer_append_text(out, field->flags & GM_FIELD_CIDR   ? "^(" IPV4_NETWORK "|" IPV6_NETWORK ")$"
                                    : field->flags & GM_FIELD_OFF  ? "^(" PATH ")?$"
                                    : field->flags & GM_FIELD_PATH ? "^" PATH "$"
+                                   : field->flags & GM_FIELD_NAME ? FIELD_NAME
                                                                   : "^((\\*\\.)?" NAME "|(\\*\\.)?" IPV4
                                                                     "|" IPV6 "|\\[" IPV6 "\\])$");
         return;
@@ -214,13 +216,14 @@ static void render_fraction(gm_json_t *json)
 static bool has_form(const gm_field_t *field)
 {
     return (field->type != GM_FIELD_TEXT && field->type != GM_FIELD_FILE) ||
-           field->flags & (GM_FIELD_PATH | GM_FIELD_WILDCARD | GM_FIELD_CIDR);
+           field->flags & (GM_FIELD_PATH | GM_FIELD_WILDCARD | GM_FIELD_CIDR | GM_FIELD_NAME);
 }
 
 /* What YAML's true and false may stand for here. */
 static bool takes_boolean(const gm_field_t *field)
 {
-    if (field->type == GM_FIELD_HOST || field->flags & GM_FIELD_WILDCARD) /* a host may be called "true" */
+    /* a host or a field may be called "true" */
+    if (field->type == GM_FIELD_HOST || field->flags & (GM_FIELD_WILDCARD | GM_FIELD_NAME))
         return true;
     for (size_t i = 0; field->choices != NULL && field->choices[i] != NULL; ++i)
         if (strcmp(field->choices[i], "true") == 0)
@@ -282,13 +285,23 @@ static void render_texts(const gm_field_t *field, gm_json_t *json)
     gm_json_close(json, ']');
 }
 
+/* A key without a value: as if it were absent, or, of those that exclude each other, all defaults. */
+static bool may_be_null(const gm_field_t *field)
+{
+    const gm_field_t *row = field->section->fields;
+
+    while (row->name != NULL && !(row->flags & GM_FIELD_REQUIRED))
+        ++row;
+    return !(field->flags & GM_FIELD_REQUIRED) && (!(field->flags & GM_FIELD_ONE_OF) || row->name == NULL);
+}
+
 static void render_type(const gm_field_t *field, gm_json_t *json)
 {
     static const char *const list_types[] = {"array", "null", NULL};
     static const char *const text_types[] = {"string", "number", "boolean", NULL};
 
     if (field->type == GM_FIELD_SECTION) {
-        render_object(field->section, !(field->flags & GM_FIELD_REQUIRED), json);
+        render_object(field->section, may_be_null(field), json);
     } else if (field->type == GM_FIELD_LIST) {
         render_types(json, list_types);
         gm_json_key(json, "items");
@@ -316,9 +329,9 @@ static void render_fraction_value(const char *text, gm_json_t *json)
 
 static void render_default(const gm_field_t *field, gm_json_t *json)
 {
-    /* a size may be digits alone */
-    bool is_number =
-        (field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_AUTO) || field->type == GM_FIELD_SIZE;
+    /* a size may be digits alone, and so may a choice */
+    bool is_number = (field->type >= GM_FIELD_PORT && field->type <= GM_FIELD_AUTO) ||
+                     field->type == GM_FIELD_SIZE || field->type == GM_FIELD_CHOICE;
 
     if (field->fallback == NULL)
         return;
@@ -430,6 +443,23 @@ static void render_required_or_socket(const gm_section_t *section, gm_json_t *js
     gm_json_close(json, ']');
 }
 
+static bool is_one_of(const gm_section_t *section)
+{
+    return (section->fields[0].flags & GM_FIELD_ONE_OF) != 0;
+}
+
+static void render_one_of(const gm_section_t *section, gm_json_t *json)
+{
+    gm_json_key(json, "oneOf");
+    gm_json_open(json, '[');
+    for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
+        gm_json_open(json, '{');
+        render_one_required(field->name, json);
+        gm_json_close(json, '}');
+    }
+    gm_json_close(json, ']');
+}
+
 static bool may_be_socket(const gm_section_t *section)
 {
     return section->host_offset >= 0 && (section->fields[0].flags & GM_FIELD_UNIX);
@@ -465,6 +495,8 @@ static void render_object(const gm_section_t *section, bool or_null, gm_json_t *
     gm_json_boolean(json, false);
     if (instead != NULL)
         render_required_or(section, instead, json);
+    else if (is_one_of(section))
+        render_one_of(section, json);
     else if (may_be_socket(section))
         render_required_or_socket(section, json);
     else

@@ -18,6 +18,8 @@ static const char *const booleans[] = {"false", "true", NULL};
 static const char *const normalize_path[] = {"strict", "off", NULL};
 static const char *const error_details[] = {"auto", "all", "none", NULL};
 static const char *const auto_booleans[] = {"auto", "false", "true", NULL};
+const char *const gm_redirect_statuses[] = {"301", "302", "303", "307", "308", NULL};
+static const char *const redirect_schemes[] = {"auto", "http", "https", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
@@ -206,6 +208,104 @@ static const gm_field_t route_backend_fields[] = {
 static const gm_section_t route_backend_section = {"routes.backend", route_backend_fields, sizeof(gm_backend_conf_t),
     AT(gm_backend_conf_t, present), -1, AT(gm_backend_conf_t, host), AT(gm_backend_conf_t, port)};
 
+static const gm_field_t access_policy_fields[] = {
+    {"allow", GM_FIELD_TEXTS, AT(gm_access_policy_conf_t, allow), NULL, 0, 0, NULL, NULL, GM_FIELD_CIDR, NULL,
+     "addresses and networks of clients that are served; absent = all, otherwise nobody else"},
+    {"deny", GM_FIELD_TEXTS, AT(gm_access_policy_conf_t, deny), NULL, 0, 0, NULL, NULL, GM_FIELD_CIDR, NULL,
+     "those that get 403, also where allow has them"},
+    {0}};
+static const gm_section_t access_policy_section = {"policies.access", access_policy_fields,
+    sizeof(gm_access_policy_conf_t), AT(gm_access_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t header_fields[] = {
+    {"name", GM_FIELD_TEXT, AT(gm_header_conf_t, name), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED | GM_FIELD_NAME, NULL,
+     "name of the field"},
+    {"value", GM_FIELD_TEXT, AT(gm_header_conf_t, value), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED, NULL,
+     "its value; %{remote_addr}, host, method, path, scheme, route, cluster and trace_id in such braces stand for the "
+     "request's (${…} is an environment variable, put in when this file is read); %%{ is a plain %{"},
+    {0}};
+static const gm_section_t header_section = {"policies.headers", header_fields, sizeof(gm_header_conf_t), -1, -1,
+    NOT_A_HOSTPORT};
+
+static const gm_field_t header_changes_fields[] = {
+    {"remove", GM_FIELD_TEXTS, AT(gm_header_changes_conf_t, remove), NULL, 0, 0, NULL, NULL, GM_FIELD_NAME, NULL,
+     "names of fields to take away, before set and add"},
+    {"set", GM_FIELD_LIST, AT(gm_header_changes_conf_t, set), NULL, 0, 0, NULL, &header_section, 0, NULL,
+     "fields that replace all of the same name"},
+    {"add", GM_FIELD_LIST, AT(gm_header_changes_conf_t, add), NULL, 0, 0, NULL, &header_section, 0, NULL,
+     "fields that come beside those of the same name"},
+    {0}};
+static const gm_section_t header_changes_section = {"policies.headers", header_changes_fields,
+    sizeof(gm_header_changes_conf_t), -1, -1, NOT_A_HOSTPORT};
+
+static const gm_field_t headers_policy_fields[] = {
+    {"request", GM_FIELD_SECTION, AT(gm_headers_policy_conf_t, request), NULL, 0, 0, NULL, &header_changes_section, 0, NULL,
+     "of requests, before the backend gets them"},
+    {"response", GM_FIELD_SECTION, AT(gm_headers_policy_conf_t, response), NULL, 0, 0, NULL, &header_changes_section, 0,
+     NULL, "of all answers, GoMesh's own too"},
+    {0}};
+static const gm_section_t headers_policy_section = {"policies.headers", headers_policy_fields,
+    sizeof(gm_headers_policy_conf_t), AT(gm_headers_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t redirect_policy_fields[] = {
+    {"status", GM_FIELD_CHOICE, AT(gm_redirect_policy_conf_t, status), "302", 0, 0, gm_redirect_statuses, NULL, 0, NULL,
+     "301 and 308 are kept by browsers; 307 and 308 keep the method"},
+    {"scheme", GM_FIELD_CHOICE, AT(gm_redirect_policy_conf_t, scheme), "auto", 0, 0, redirect_schemes, NULL, 0, NULL,
+     "auto = the request's"},
+    {"host", GM_FIELD_HOST, AT(gm_redirect_policy_conf_t, host), NULL, 0, 0, NULL, NULL, 0, "hostname",
+     "absent = the request's"},
+    {"port", GM_FIELD_AUTO, AT(gm_redirect_policy_conf_t, port), "auto", 1, 65535, NULL, NULL, 0, NULL,
+     "auto = the request's, or the usual one of another scheme"},
+    {"path", GM_FIELD_TEXT, AT(gm_redirect_policy_conf_t, path), NULL, 0, 0, NULL, NULL, GM_FIELD_PATH, NULL,
+     "instead of the request's path; the query is kept"},
+    {"prefix", GM_FIELD_TEXT, AT(gm_redirect_policy_conf_t, prefix), NULL, 0, 0, NULL, NULL, GM_FIELD_PATH, NULL,
+     "instead of the route's path at the head of the request's, on whole segments; the query is kept"},
+    {0}};
+static const gm_section_t redirect_policy_section = {"policies.redirect", redirect_policy_fields,
+    sizeof(gm_redirect_policy_conf_t), AT(gm_redirect_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t rewrite_policy_fields[] = {
+    {"prefix", GM_FIELD_TEXT, AT(gm_rewrite_policy_conf_t, prefix), NULL, 0, 0, NULL, NULL, GM_FIELD_PATH, NULL,
+     "instead of the route's path at the head of the request's, on whole segments; the query is kept"},
+    {"host", GM_FIELD_HOST, AT(gm_rewrite_policy_conf_t, host), NULL, 0, 0, NULL, NULL, 0, "hostname",
+     "the Host that the backend sees; X-Forwarded-Host has the client's"},
+    {0}};
+static const gm_section_t rewrite_policy_section = {"policies.rewrite", rewrite_policy_fields,
+    sizeof(gm_rewrite_policy_conf_t), AT(gm_rewrite_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t cors_policy_fields[] = {
+    {"allow_origins", GM_FIELD_TEXTS, AT(gm_cors_policy_conf_t, allow_origins), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED,
+     "origins allowed_origins",
+     "https://app.example, https://*.example.com for every name below it, or * for all"},
+    {"allow_methods", GM_FIELD_TEXTS, AT(gm_cors_policy_conf_t, allow_methods), NULL, 0, 0, NULL, NULL, GM_FIELD_NAME,
+     "methods allowed_methods", "beside GET, HEAD and POST, which need no permission; or *"},
+    {"allow_headers", GM_FIELD_TEXTS, AT(gm_cors_policy_conf_t, allow_headers), NULL, 0, 0, NULL, NULL, GM_FIELD_NAME,
+     "allowed_headers", "request fields that scripts may set; or *, which does not mean Authorization"},
+    {"expose_headers", GM_FIELD_TEXTS, AT(gm_cors_policy_conf_t, expose_headers), NULL, 0, 0, NULL, NULL, GM_FIELD_NAME,
+     "exposed_headers", "answer fields that scripts may read; or *"},
+    {"allow_credentials", GM_FIELD_BOOLEAN, AT(gm_cors_policy_conf_t, allow_credentials), "false", 0, 0, booleans, NULL, 0,
+     "credentials", "with cookies and the like; not together with any *"},
+    {"max_age", GM_FIELD_DURATION, AT(gm_cors_policy_conf_t, max_age_ms), "10m", 0, DAY_MS, NULL, NULL, 0, NULL,
+     "how long browsers keep the permission"},
+    {0}};
+static const gm_section_t cors_policy_section = {"policies.cors", cors_policy_fields, sizeof(gm_cors_policy_conf_t),
+    AT(gm_cors_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t policy_fields[] = {
+    {"access", GM_FIELD_SECTION, AT(gm_policy_conf_t, access), NULL, 0, 0, NULL, &access_policy_section, GM_FIELD_ONE_OF,
+     NULL, "by the client's address; behind proxy.trusted_proxies by what they say it is"},
+    {"headers", GM_FIELD_SECTION, AT(gm_policy_conf_t, headers), NULL, 0, 0, NULL, &headers_policy_section, GM_FIELD_ONE_OF,
+     NULL, "fields of requests and answers are removed, set, added"},
+    {"redirect", GM_FIELD_SECTION, AT(gm_policy_conf_t, redirect), NULL, 0, 0, NULL, &redirect_policy_section,
+     GM_FIELD_ONE_OF, NULL, "clients are sent elsewhere; who is there already goes on"},
+    {"rewrite", GM_FIELD_SECTION, AT(gm_policy_conf_t, rewrite), NULL, 0, 0, NULL, &rewrite_policy_section, GM_FIELD_ONE_OF,
+     NULL, "the backend sees another path or host"},
+    {"cors", GM_FIELD_SECTION, AT(gm_policy_conf_t, cors), NULL, 0, 0, NULL, &cors_policy_section, GM_FIELD_ONE_OF, NULL,
+     "which other sites' scripts may ask; preflights are answered here"},
+    {0}};
+const gm_section_t gm_policy_section = {"policies", policy_fields, sizeof(gm_policy_conf_t), -1,
+    AT(gm_policy_conf_t, place), NOT_A_HOSTPORT};
+
 static const gm_field_t route_fields[] = {
     {"name", GM_FIELD_TEXT, AT(gm_route_conf_t, name), NULL, 0, 0, NULL, NULL, 0, NULL,
      "for logs; absent = route-1, route-2, …"},
@@ -215,6 +315,8 @@ static const gm_field_t route_fields[] = {
      GM_FIELD_REQUIRED, NULL, "where they go"},
     {"request_buffering", GM_FIELD_CHOICE, AT(gm_route_conf_t, request_buffering), "auto", 0, 0, auto_booleans, NULL, 0, NULL,
      "true or false; auto = as proxy.request_buffering"},
+    {"policies", GM_FIELD_LIST, AT(gm_route_conf_t, policies), NULL, 0, 0, NULL, &gm_policy_section, GM_FIELD_INSTEAD, NULL,
+     "of this route, in this order, after those for all; with a redirect among them no backend is needed"},
     {0}};
 static const gm_section_t route_section = {"routes", route_fields, sizeof(gm_route_conf_t), -1,
     AT(gm_route_conf_t, place), NOT_A_HOSTPORT};
@@ -276,6 +378,8 @@ static const gm_field_t config_fields[] = {
      "listeners and the default backend"},
     {"routes", GM_FIELD_LIST, AT(gm_config_t, routes), NULL, 0, 0, NULL, &route_section, 0, NULL,
      "requests for other backends; absent = everything to proxy.backend"},
+    {"policies", GM_FIELD_LIST, AT(gm_config_t, policies), NULL, 0, 0, NULL, &gm_policy_section, 0, "middleware middlewares",
+     "what happens to every request and its answer, in this order; each item has one key"},
     {"log", GM_FIELD_SECTION, AT(gm_config_t, log), NULL, 0, 0, NULL, &log_section, 0, "logging", "what is printed"},
     {"tracing", GM_FIELD_SECTION, AT(gm_config_t, tracing), NULL, 0, 0, NULL, &tracing_section, 0, "trace",
      "which requests belong together"},

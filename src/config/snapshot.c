@@ -117,7 +117,9 @@ static void add_routes(gm_snapshot_t *self)
         route->holds_body = conf->request_buffering != GM_REQUEST_BUFFERING_AUTO
                                 ? conf->request_buffering == GM_REQUEST_BUFFERING_ON
                                 : config->proxy.request_buffering != 0;
-        route->cluster = find_or_add_cluster(self, conf->name, &conf->backend);
+        route->cluster =
+            conf->backend.present ? find_or_add_cluster(self, conf->name, &conf->backend) : GM_NO_CLUSTER;
+        route->policies = conf->policies.size != 0 ? &conf->policies : NULL;
     }
     scratch = gm_alloc((self->routes.size + 1) * sizeof(*scratch));
     sort_routes(self->routes.items, scratch, self->routes.size); /* leaves fewer than two alone */

@@ -16,14 +16,17 @@ typedef struct gm_snapshot_cluster {
     const gm_backend_tls_conf_t *tls; /* borrowed; NULL = plain HTTP */
 } gm_snapshot_cluster_t;
 
+#define GM_NO_CLUSTER SIZE_MAX
+
 /** One route in matching order. */
 typedef struct gm_snapshot_route {
-    const char *name; /* borrowed */
-    const char *host; /* borrowed; NULL = any; "*.example.com" = every name below */
-    const char *path; /* borrowed */
-    bool exact;       /* path: this one; otherwise it and everything below */
-    bool holds_body;  /* until it is whole */
-    size_t cluster;   /* index */
+    const char *name;                  /* borrowed */
+    const char *host;                  /* borrowed; NULL = any; "*.example.com" = every name below */
+    const char *path;                  /* borrowed */
+    bool exact;                        /* path: this one; otherwise it and everything below */
+    bool holds_body;                   /* until it is whole */
+    size_t cluster;                    /* index; GM_NO_CLUSTER = a redirect answers everything */
+    const gm_policy_confs_t *policies; /* borrowed: the route's own; NULL = none */
 } gm_snapshot_route_t;
 
 /**

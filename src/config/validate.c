@@ -333,7 +333,8 @@ static void check_routes(validation_t *v)
         check_host(v, route);
         check_path(v, route);
         check_socket(v, &route->backend);
-        check_loop(v, &route->backend, &route->place);
+        if (route->backend.present)
+            check_loop(v, &route->backend, &route->place);
     }
     for (size_t i = 0; i != v->bad_routes.size; ++i)
         gm_config_set_origin(config, &v->bad_routes.items[i]->place, &v->bad_routes.items[i]->place, true);
@@ -426,5 +427,6 @@ void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagn
     check_routes(&v);
     check_metrics(&v);
     gm_config_validate_admin(config, diagnostics);
+    gm_config_validate_policies(config, checks, diagnostics);
     gm_vector_dispose(&v.bad_routes);
 }

@@ -20,6 +20,12 @@ typedef struct gm_checks {
     int (*check_authorities)(const char *key, const char *file, gm_error_t *err, gm_error_t *warning);
     /** Does the certificate in the file, which check_credential has passed, name a host? */
     bool (*has_names)(const char *cert_file);
+    /** May a policy remove, set or add this field, of answers or of requests? */
+    int (*check_field)(const char *name, bool is_answer, gm_error_t *err);
+    /** Is this a field's value, with facts that exist? */
+    int (*check_value)(const char *value, gm_error_t *err);
+    /** Is this an origin, or a pattern of some? */
+    int (*check_origin)(const char *origin, gm_error_t *err);
 } gm_checks_t;
 
 /**
@@ -41,5 +47,9 @@ void gm_config_validate_admin(gm_config_t *config, gm_diagnostics_t *diagnostics
 
 /** The part about TLS, called by gm_config_validate. */
 void gm_config_validate_tls(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
+
+/** The part about policies, called by gm_config_validate when routes have their final form. */
+void gm_config_validate_policies(gm_config_t *config, const gm_checks_t *checks,
+                                 gm_diagnostics_t *diagnostics);
 
 #endif

@@ -114,6 +114,62 @@ static bool is_twin(const char *name, const name_t *of)
     return true;
 }
 
+static bool is_among(const char *const *names, const char *name)
+{
+    while (*names != NULL && strcmp(*names, name) != 0)
+        ++names;
+    return *names != NULL;
+}
+
+static bool is_token(const char *text)
+{
+    for (const char *c = text; *c != '\0'; ++c)
+        if (!(*c >= '0' && *c <= '9') && !(*c >= 'a' && *c <= 'z') && !(*c >= 'A' && *c <= 'Z') &&
+            strchr("!#$%&'*+-.^_`|~", *c) == NULL)
+            return false;
+    return *text != '\0';
+}
+
+/* Of requests the proxy says itself who came by it; of answers, when they were made. */
+static bool is_written_by_proxy(const char *lower, bool is_answer)
+{
+    static const char *const of_requests[] = {"x-forwarded-for",
+                                              "x-forwarded-proto",
+                                              "x-forwarded-host",
+                                              "x-forwarded-by",
+                                              "forwarded",
+                                              "x-forwarded-client-cert",
+                                              NULL};
+
+    return is_answer ? strcmp(lower, "date") == 0 : is_among(of_requests, lower);
+}
+
+int gm_fields_check_change(const char *name, bool is_answer, gm_error_t *err)
+{
+    static const char *const framing[] = {"content-length", "expect", "max-forwards", NULL};
+    char lower[64] = "";
+    size_t length = strlen(name);
+
+    if (!is_token(name))
+        return gm_error_set(err, NULL, "\"%.200s\" is not the name of a header field", name);
+    if (length >= sizeof(lower)) /* none of those below */
+        return 0;
+    for (size_t i = 0; i != length; ++i)
+        lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+    if (strcmp(lower, "host") == 0)
+        return gm_error_set(err, NULL, "\"%s\" cannot be changed here; the policy rewrite has \"host\"",
+                            name);
+    if (gm_fields_is_hop_by_hop(lower, length) || is_among(framing, lower))
+        return gm_error_set(err, NULL,
+                            "\"%s\" belongs to one connection or frames a message: it is the proxy's", name);
+    if (is_written_by_proxy(lower, is_answer))
+        return gm_error_set(err, NULL, "\"%s\" is written by the proxy itself", name);
+    if (gm_fields_is_underscore_twin(lower, length))
+        return gm_error_set(err, NULL, "\"%s\" could pass for a field of the proxy's; write it with \"-\"",
+                            name);
+    return 0;
+}
+
 bool gm_fields_may_be_trailer(const char *name, size_t length)
 {
     if (gm_fields_is_hop_by_hop(name, length) || gm_fields_is_underscore_twin(name, length) ||

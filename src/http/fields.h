@@ -5,6 +5,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/error.h"
+#include "base/memory.h"
+
 /** Fields that a proxy must not pass on (RFC 9110, 7.6.1). @param name in lower case */
 bool gm_fields_is_hop_by_hop(const char *name, size_t length);
 
@@ -20,6 +23,14 @@ bool gm_fields_connection_names(const char *value, size_t value_length, const ch
  * @param name in lower case
  */
 bool gm_fields_is_underscore_twin(const char *name, size_t length);
+
+/**
+ * For configurations: may a policy remove, set or add this field? Not what frames a message, belongs to one
+ * connection, or is written by the proxy itself.
+ * @param is_answer  of answers; otherwise of requests
+ * @return 0, or -1 with *err filled
+ */
+GM_MUST_USE int gm_fields_check_change(const char *name, bool is_answer, gm_error_t *err);
 
 /**
  * Whether a trailer section may carry the field: not what is needed before the body, decides who may do what,

@@ -167,3 +167,16 @@ int gm_path_check(const char *path, gm_error_t *err)
     gm_buffer_dispose(&out);
     return ret;
 }
+
+size_t gm_path_replace(const gm_path_match_t *match, const char *replacement, char *out)
+{
+    size_t matched = match->matched == 1 ? 0 : match->matched; /* "/": the rest begins with it */
+    size_t length = strlen(replacement), rest = match->is_exact ? 0 : match->length - matched;
+
+    if (rest != 0 && length != 0 && replacement[length - 1] == '/')
+        --length;
+    memcpy(out, replacement, length);
+    memcpy(out + length, match->path + matched, rest);
+    length += rest;
+    return length > 1 && (out[1] == '/' || out[1] == '\\') ? 0 : length;
+}

@@ -22,6 +22,23 @@ size_t gm_path_canonicalize(const char *target, size_t length, char *out, size_t
 /** Whether canonicalizing would change nothing, told without writing; false also for what is not allowed. */
 bool gm_path_is_canonical(const char *target, size_t length);
 
+/** The part of a canonical path that a route has matched. */
+typedef struct gm_path_match {
+    const char *path; /* without its query */
+    size_t length;
+    size_t matched; /* how many bytes of it the route names, whole segments; 1 = "/" */
+    bool is_exact;  /* the route names this path and no other */
+} gm_path_match_t;
+
+/**
+ * Puts another path in the place of the one that a route matched, on whole segments: with "/new" for "/old",
+ * "/old/a" becomes "/new/a".
+ * @param out  at least the lengths of both together and 1
+ * @return length of the result; 0 if it would begin with two slashes, or a slash and a backslash, which some
+ * programs take for a host
+ */
+size_t gm_path_replace(const gm_path_match_t *match, const char *replacement, char *out);
+
 /**
  * For configurations: @return 0, or -1 with *err filled if no canonical path is `path`, or only that of a
  * client that sends bytes outside ASCII as they are, which RFC 3986 does not allow.

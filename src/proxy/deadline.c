@@ -28,7 +28,7 @@ static void answer_past_client(gm_request_t *request)
 
     request->is_expired = request->is_failed = true;
     gm_request_fail(request, GM_FAILURE_REQUEST_TOTAL_TIMEOUT, why);
-    gm_request_begin_answer(request);
+    (void)!gm_request_begin_answer(request);
     /* the library writes "Connection: upgrade" without asking; this makes it a list that says close */
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONNECTION, NULL, H2O_STRLIT("close"));
     h2o_http1_upgrade(req, &body, with_body, on_written, NULL);

@@ -14,6 +14,7 @@
 #include "http/fields.h"
 #include "net/transport.h"
 #include "proxy/finish.h"
+#include "proxy/policy.h"
 #include "proxy/reply.h"
 #include "proxy/request_head.h"
 #include "proxy/retry.h"
@@ -232,6 +233,11 @@ static int on_head(void *data, const gm_head_t *head, const char *bytes)
         head->content_length == GM_HEAD_NO_LENGTH ? SIZE_MAX : (size_t)head->content_length;
     gm_message_add_fields(&req->pool, &req->res.headers, head, copy - bytes);
     self->options = gm_message_keep_options(&req->pool, head, copy - bytes);
+    if (head->status == 101 &&
+        gm_request_begin_answer(self->request) != 0) { /* a tunnel cannot be closed again */
+        fail(self, GM_FAILURE_INTERNAL, self->request->policies->error);
+        return -1;
+    }
     if (head->status == 101)
         open_tunnel(self, (gm_span_t){copy + (head->upgrade.base - bytes), head->upgrade.length});
     return 0;
@@ -326,8 +332,11 @@ static void on_body(void *data)
     if (self->is_tunnel)
         gm_watch_renew(&self->total);
     if (!self->has_started) {
+        if (gm_request_begin_answer(self->request) != 0) {
+            fail(self, GM_FAILURE_INTERNAL, self->request->policies->error);
+            return;
+        }
         self->has_started = true;
-        gm_request_begin_answer(self->request);
         h2o_start_response(self->request->req, &self->super);
         if (self->is_tunnel)
             write_request(self); /* what the client sent ahead of the answer */
@@ -577,7 +586,7 @@ static void begin(gm_forward_t *self)
     self->is_chunked = framing.is_chunked;
     self->asks_for_upgrade = framing.upgrade.base != NULL;
     self->head =
-        gm_request_head_make(self->request->req, self->downstream, &framing, self->downstream->is_trusted);
+        gm_request_head_make(self->request->req, gm_policy_host(self->request), self->downstream, &framing);
     if (self->body != NULL) {
         self->body->data = self;
         self->body->on_change = on_body_change;

@@ -9,6 +9,7 @@
 #include "proxy/forward.h"
 #include "proxy/forward_h2o.h"
 #include "proxy/max_forwards.h"
+#include "proxy/policy.h"
 #include "proxy/reply.h"
 #include "proxy/request_fields.h"
 #include "proxy/scrape.h"
@@ -49,6 +50,21 @@ static void log_forwarding(const gm_request_t *request)
                 (int)(req->path.len < 4096 ? req->path.len : 4096), req->path.base, authority);
 }
 
+/* The library's server hands on all that a client wrote. */
+static void drop_fields(h2o_req_t *req)
+{
+    req->http1_is_persistent = gm_request_fields_keep_alive(req);
+    gm_request_fields_drop(req);
+}
+
+/* A client's Connection must not name the fields that policies set. @return whether one has answered */
+static bool has_policy_answered(gm_request_t *request, const gm_route_key_t *key)
+{
+    if (!gm_proxy_is_ours(request->context->proxy))
+        drop_fields(request->req);
+    return gm_policy_run(request, key);
+}
+
 static void forward(gm_request_t *request)
 {
     h2o_req_t *req = request->req;
@@ -63,8 +79,10 @@ static void forward(gm_request_t *request)
     if (gm_proxy_is_ours(request->context->proxy)) {
         gm_forward_start(request);
     } else {
-        req->http1_is_persistent = gm_request_fields_keep_alive(req);
-        gm_request_fields_rewrite(req);
+        if (request->policies == NULL)
+            drop_fields(req);
+        gm_request_fields_add(req);
+        req->authority = gm_policy_host(request);
         gm_forward_h2o_start(request);
     }
 }
@@ -101,14 +119,17 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
         gm_reply_failure(request, refusal.failure, refusal.why);
         return 0;
     }
-    if (gm_scrape_answers(request, &key))
+    request->route = find_route(self, proxy, req, &key);
+    if (request->route != NULL && request->route->cluster != GM_NO_CLUSTER)
+        request->cluster = proxy->clusters[request->route->cluster];
+    if ((request->policies != NULL && has_policy_answered(request, &key)) || gm_scrape_answers(request, &key))
         return 0;
-    if ((request->route = find_route(self, proxy, req, &key)) == NULL) {
-        gm_reply_failure(request, GM_FAILURE_NO_ROUTE, "no route matches, and there is no proxy.backend");
-        return 0;
-    }
-    request->cluster = proxy->clusters[request->route->cluster];
-    if (!gm_max_forwards_is_over(request))
+    if (request->cluster == NULL)
+        gm_reply_failure(request, GM_FAILURE_NO_ROUTE,
+                         request->route == NULL
+                             ? "no route matches, and there is no proxy.backend"
+                             : "its route has no backend, and it is where the redirect leads");
+    else if (!gm_max_forwards_is_over(request))
         forward(request);
     return 0;
 }

@@ -6,6 +6,7 @@
 
 #include <stdio.h>
 
+#include "proxy/policy.h"
 #include "proxy/reply.h"
 
 static const char methods[] = "GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE";
@@ -41,8 +42,7 @@ static void answer(gm_request_t *request)
     req->res.content_length = 0;
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("allow"), 0, "Allow", methods,
                           sizeof(methods) - 1);
-    gm_request_begin_answer(request);
-    h2o_send_inline(req, "", 0);
+    gm_policy_answer(request);
 }
 
 bool gm_max_forwards_is_over(gm_request_t *request)

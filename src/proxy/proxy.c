@@ -5,6 +5,7 @@
 
 #include <h2o/version.h>
 
+#include "proxy/policy.h"
 #include "telemetry/log.h"
 #include "tls/client_context.h"
 #include "tls/context.h"
@@ -88,6 +89,7 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_err
         free(self);
         return NULL;
     }
+    self->policies = gm_policies_create(snapshot);
     self->clusters = gm_alloc((self->cluster_count + 1) * sizeof(self->clusters[0]));
     self->forwarders = gm_alloc((self->cluster_count + 1) * sizeof(self->forwarders[0]));
     self->tls = gm_alloc((self->cluster_count + 1) * sizeof(self->tls[0]));
@@ -115,6 +117,7 @@ void gm_proxy_destroy(gm_proxy_t *self)
         gm_cluster_release(self->clusters[i]);
         SSL_CTX_free(self->tls[i]);
     }
+    gm_policies_destroy(self->policies);
     gm_log_stream_close(self->access_stream);
     gm_metrics_destroy(self->metrics);
     free(self->names);

@@ -16,6 +16,9 @@
 #include "upstream/pool.h"
 #include "upstream/pool_h2o.h"
 
+typedef struct gm_policies gm_policies_t;
+typedef struct gm_policy_chain gm_policy_chain_t;
+
 /** Immutable while requests run, but for `held`; owned by the generation, shared by all workers. */
 typedef struct gm_proxy {
     gm_snapshot_t *snapshot;           /* shared */
@@ -25,6 +28,7 @@ typedef struct gm_proxy {
     gm_cluster_t **clusters; /* owned array of shared ones, in the snapshot's order */
     SSL_CTX **tls;           /* owned array of owned ones, in the same order; NULL = plain */
     size_t cluster_count;
+    gm_policies_t *policies;        /* owned; NULL = there are none */
     gm_held_bodies_t held;          /* request_buffering */
     gm_log_stream_t *access_stream; /* owned; NULL = access lines go to the process log */
     gm_metrics_t *metrics;          /* owned; NULL = nobody can read them */

@@ -9,13 +9,14 @@
 #include <netinet/in.h>
 
 #include "http/accept.h"
-#include "proxy/request.h"
+#include "proxy/policy.h"
 #include "telemetry/log.h"
 #include "telemetry/problem.h"
 
 typedef struct replacing_ostream {
     h2o_ostream_t super;
     h2o_iovec_t body;
+    bool is_sent;
 } replacing_ostream_t;
 
 /* ---- who is told what */
@@ -121,7 +122,7 @@ void gm_reply_failure(gm_request_t *request, gm_failure_t failure, const char *d
 
     request->is_failed = true;
     gm_request_fail(request, failure, detail);
-    gm_request_begin_answer(request);
+    (void)!gm_request_begin_answer(request);
     h2o_send_inline(request->req, body.base, body.len);
 }
 
@@ -131,10 +132,12 @@ static void send_replacement(h2o_ostream_t *super, h2o_req_t *req, h2o_iovec_t *
                              h2o_send_state_t state)
 {
     replacing_ostream_t *self = (void *)super;
-    bool has_body = bufcnt != 0; /* not for HEAD */
+    bool has_body =
+        !self->is_sent && !h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
 
     (void)bufs;
-    /* the library's errors come in one piece */
+    (void)bufcnt;
+    self->is_sent = true; /* an answer of a backend's comes in many pieces */
     h2o_ostream_send_next(super, req, &self->body, has_body ? 1 : 0, state);
 }
 
@@ -143,6 +146,7 @@ h2o_ostream_t **gm_reply_replace_body(h2o_req_t *req, h2o_ostream_t **slot, h2o_
     replacing_ostream_t *ostream = (void *)h2o_add_ostream(req, sizeof(*ostream), slot);
 
     ostream->super.do_send = send_replacement;
+    ostream->is_sent = false;
     ostream->body = body;
     return &ostream->super.next;
 }
@@ -159,11 +163,15 @@ static void on_setup_ostream(h2o_filter_t *self, h2o_req_t *req, h2o_ostream_t *
 {
     (void)self;
     if (gm_request_of(req) == NULL && req->res.status >= 400) {
-        gm_request_t stub = {.req = req, .context = gm_proxy_context_of(req)};
+        gm_request_t stub = {.req = req, .context = gm_proxy_context_of(req), .is_failed = true};
         const char *detail = req->res.reason;
         gm_failure_t failure = failure_of_status(req->res.status);
+        h2o_iovec_t body = gm_reply_fill(&stub, failure, detail);
+        if (stub.context->proxy->policies != NULL)
+            gm_policy_open(&stub);
         gm_request_fail(&stub, failure, detail);
-        slot = gm_reply_replace_body(req, slot, gm_reply_fill(&stub, failure, detail));
+        (void)!gm_request_begin_answer(&stub);
+        slot = gm_reply_replace_body(req, slot, body);
     }
     h2o_setup_next_ostream(req, slot);
 }

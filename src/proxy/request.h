@@ -5,6 +5,8 @@
 #include "proxy/proxy.h"
 #include "telemetry/record.h"
 
+typedef struct gm_policy_state gm_policy_state_t;
+
 /** In the request's pool; goes with it. Worker only. */
 typedef struct gm_request {
     h2o_req_t *req;
@@ -12,6 +14,7 @@ typedef struct gm_request {
     gm_connection_t *connection;      /* borrowed; may be NULL */
     const gm_snapshot_route_t *route; /* NULL until one matched */
     gm_cluster_t *cluster;            /* borrowed from the proxy; NULL until a route matched */
+    gm_policy_state_t *policies;      /* in the request's pool; NULL = there are none at all */
     gm_connector_t *connector;        /* owned while connecting */
     h2o_timeout_entry_t retry;        /* linked while another try is due */
     h2o_req_overrides_t overrides;    /* the library keeps a pointer to it */
@@ -34,8 +37,13 @@ gm_request_t *gm_request_open(h2o_req_t *req);
  * opened. */
 gm_request_t *gm_request_of(h2o_req_t *req);
 
-/** The head of an answer goes out now, whoever made it: the endpoint or GoMesh. */
-void gm_request_begin_answer(gm_request_t *self);
+/**
+ * The head of an answer is complete and goes out now, whoever made it: the endpoint or GoMesh. Policies see
+ * it here and may change it.
+ * @return 0; -1 if a policy failed (request->policies->error): GM_FAILURE_INTERNAL is to be answered instead.
+ * Never for an answer that is a failure's already (is_failed)
+ */
+GM_MUST_USE int gm_request_begin_answer(gm_request_t *self);
 
 /**
  * Why a request failed, for the log, and for the record if it is the first that is said. Any failure before

@@ -54,7 +54,7 @@ static bool is_dropped(const h2o_iovec_t *name, const connection_values_t *value
            is_named(values, name->base, name->len);
 }
 
-void gm_request_fields_rewrite(h2o_req_t *req)
+void gm_request_fields_drop(h2o_req_t *req)
 {
     connection_values_t values = {.count = 0};
     size_t kept = 0;
@@ -64,6 +64,10 @@ void gm_request_fields_rewrite(h2o_req_t *req)
         if (!is_dropped(req->headers.entries[i].name, &values))
             req->headers.entries[kept++] = req->headers.entries[i];
     req->headers.size = kept;
+}
+
+void gm_request_fields_add(h2o_req_t *req)
+{
     h2o_add_header_by_str(&req->pool, &req->headers, H2O_STRLIT("x-forwarded-host"), 0, "X-Forwarded-Host",
                           req->authority.base, req->authority.len);
     h2o_add_header_by_str(&req->pool, &req->headers, H2O_STRLIT("x-forwarded-by"), 0, "X-Forwarded-By",

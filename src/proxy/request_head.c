@@ -45,10 +45,11 @@ typedef struct forwarded {
     bool has_host, has_proto, has_forwarded;
 } forwarded_t;
 
-static bool is_kept(said_t said, bool is_trusted)
+/* The original spelling is kept only of fields that the policy headers has added: they are ours. */
+static bool is_kept(said_t said, const h2o_header_t *header, bool is_trusted)
 {
-    return said == SAID_BY_CLIENT ||
-           (is_trusted && (said == SAID_PROTO || said == SAID_HOST || said == SAID_ABOUT_CLIENT));
+    return said == SAID_BY_CLIENT || ((is_trusted || header->orig_name != NULL) &&
+                                      (said == SAID_PROTO || said == SAID_HOST || said == SAID_ABOUT_CLIENT));
 }
 
 static char *put_fields(char *at, const h2o_req_t *req, bool is_trusted, forwarded_t *forwarded)
@@ -57,7 +58,7 @@ static char *put_fields(char *at, const h2o_req_t *req, bool is_trusted, forward
         const h2o_header_t *header = &req->headers.entries[i];
         said_t said = who_says(header->name);
         forwarded->has_forwarded = forwarded->has_forwarded || said == SAID_FORWARDED;
-        if (!is_kept(said, is_trusted))
+        if (!is_kept(said, header, is_trusted))
             continue;
         forwarded->has_proto = forwarded->has_proto || said == SAID_PROTO;
         forwarded->has_host = forwarded->has_host || said == SAID_HOST;
@@ -108,7 +109,7 @@ static char *put_forwarded_for(char *at, const h2o_req_t *req, gm_span_t peer, b
 
 static size_t measure(const h2o_req_t *req, gm_span_t peer, gm_span_t upgrade, gm_span_t client_cert)
 {
-    size_t size = req->method.len + req->path.len + 3 * req->authority.len + 2 * peer.length + 320;
+    size_t size = req->method.len + req->path.len + 2 * req->authority.len + 2 * peer.length + 320;
 
     size += upgrade.length + client_cert.length;
     for (size_t i = 0; i != req->headers.size; ++i)
@@ -127,19 +128,19 @@ static char *put_framing(char *at, const gm_request_framing_t *framing)
     return GM_WRITE_LITERAL(at, "\r\n");
 }
 
-h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstream,
-                                 const gm_request_framing_t *framing, bool is_trusted)
+h2o_iovec_t gm_request_head_make(h2o_req_t *req, h2o_iovec_t host, const gm_downstream_t *downstream,
+                                 const gm_request_framing_t *framing)
 {
-    char *start = h2o_mem_alloc_pool(
-             &req->pool, measure(req, downstream->peer, framing->upgrade, downstream->client_cert)),
-         *at = start;
+    size_t size = host.len + measure(req, downstream->peer, framing->upgrade, downstream->client_cert);
+    char *start = h2o_mem_alloc_pool(&req->pool, size), *at = start;
+    bool is_trusted = downstream->is_trusted;
     forwarded_t forwarded = {false, false, false};
 
     at = put_iovec(at, req->method);
     *at++ = ' ';
     at = put_iovec(at, req->path);
     at = GM_WRITE_LITERAL(at, " HTTP/1.1\r\nhost: ");
-    at = put_iovec(at, req->authority);
+    at = put_iovec(at, host);
     at = GM_WRITE_LITERAL(at, "\r\n");
     at = put_framing(at, framing);
     if (framing->upgrade.base != NULL) {

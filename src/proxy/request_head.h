@@ -14,10 +14,11 @@ typedef struct gm_request_framing {
 /**
  * Writes method, canonical path, Host and the fields that may be passed on, with X-Forwarded-For, -Proto,
  * -Host and -By.
- * @param is_trusted  the client is a proxy of ours: what it says about its own client is kept and added to
+ * What a trusted proxy (downstream->is_trusted) says about its own client is kept and added to.
+ * @param host  what Host says; X-Forwarded-Host has what the client wrote
  * @return in the request's pool
  */
-h2o_iovec_t gm_request_head_make(h2o_req_t *req, const gm_downstream_t *downstream,
-                                 const gm_request_framing_t *framing, bool is_trusted);
+h2o_iovec_t gm_request_head_make(h2o_req_t *req, h2o_iovec_t host, const gm_downstream_t *downstream,
+                                 const gm_request_framing_t *framing);
 
 #endif

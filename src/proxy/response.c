@@ -6,6 +6,7 @@
 
 #include "http/fields.h"
 #include "proxy/forward_h2o.h"
+#include "proxy/policy.h"
 #include "proxy/reply.h"
 
 static bool is_token(const h2o_header_t *header)
@@ -44,11 +45,23 @@ static void decide_persistence(h2o_req_t *req)
         req->http1_is_persistent = 0;
 }
 
+/* Status, fields and body become those of a failure. */
+static void answer_instead(gm_request_t *request, h2o_ostream_t **slot, gm_failure_t failure,
+                           const char *detail)
+{
+    h2o_iovec_t body = gm_reply_fill(request, failure, detail);
+
+    request->is_failed = true;
+    gm_request_fail(request, failure, detail);
+    (void)!gm_request_begin_answer(request);
+    slot = gm_reply_replace_body(request->req, slot, body);
+    h2o_setup_next_ostream(request->req, slot);
+}
+
 int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
 {
     h2o_req_t *req = request->req;
     const char *message;
-    gm_failure_t failure;
 
     if (request->is_expired) { /* it came after request_timeout's own answer was written */
         gm_forward_h2o_swallow(request, slot);
@@ -61,9 +74,11 @@ int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
     gm_record_enter(&request->record, GM_PHASE_LAST_BYTE);
     if (req->error_logs.size == request->errors_seen) {
         gm_connection_begin_answer(request->connection);
-        gm_request_begin_answer(request);
         drop_hop_by_hop(req);
-        return 0;
+        if (gm_request_begin_answer(request) == 0)
+            return 0;
+        answer_instead(request, slot, GM_FAILURE_INTERNAL, request->policies->error);
+        return 1;
     }
     message = req->error_logs.entries[req->error_logs.size - 1].msg.base;
     request->errors_seen = req->error_logs.size;
@@ -71,11 +86,6 @@ int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
         request->is_answered = false;
         return 1;
     }
-    failure = gm_forward_h2o_failure(message);
-    request->is_failed = true;
-    gm_request_fail(request, failure, message);
-    slot = gm_reply_replace_body(req, slot, gm_reply_fill(request, failure, message));
-    gm_request_begin_answer(request);
-    h2o_setup_next_ostream(req, slot);
+    answer_instead(request, slot, gm_forward_h2o_failure(message), message);
     return 1;
 }

@@ -4,6 +4,8 @@
 #include "proxy/scrape.h"
 
 #include "proxy/finish.h"
+#include "proxy/policy.h"
+#include "proxy/reply.h"
 
 static bool is_page(const gm_request_t *request, const gm_route_key_t *key)
 {
@@ -35,7 +37,9 @@ bool gm_scrape_answers(gm_request_t *request, const gm_route_key_t *key)
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
                    H2O_STRLIT(GM_METRICS_CONTENT_TYPE));
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, NULL, H2O_STRLIT("no-store"));
-    gm_request_begin_answer(request);
-    h2o_send_inline(req, body.base, body.len);
+    if (gm_request_begin_answer(request) != 0)
+        gm_reply_failure(request, GM_FAILURE_INTERNAL, request->policies->error);
+    else
+        h2o_send_inline(req, body.base, body.len);
     return true;
 }

@@ -10,6 +10,9 @@
 int gm_check_credential(const char *cert_file, const char *key_file, bool *about_key, gm_error_t *err,
                         gm_error_t *warning);
 int gm_check_path(const char *path, gm_error_t *err);
+int gm_check_field(const char *name, bool is_answer, gm_error_t *err);
+int gm_check_value(const char *value, gm_error_t *err);
+int gm_check_origin(const char *origin, gm_error_t *err);
 int gm_check_authorities(const char *key, const char *file, gm_error_t *err, gm_error_t *warning);
 bool gm_check_has_names(const char *cert_file);
 

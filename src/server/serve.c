@@ -156,10 +156,11 @@ static int fail_window(const gm_port_error_t *err, gm_server_t *proxy, gm_server
     return report_start_error(err, source, conf);
 }
 
+/* @param cluster  NULL = none */
 static void log_route(const gm_snapshot_route_t *route, const gm_snapshot_cluster_t *cluster)
 {
     gm_log(GM_LOG_INFO, "Route %s: %s%s%s → %s", route->name, route->host != NULL ? route->host : "",
-           route->exact ? "=" : "", route->path, cluster->authority);
+           route->exact ? "=" : "", route->path, cluster != NULL ? cluster->authority : "redirect");
 }
 
 static void log_start(const gm_snapshot_t *snapshot)
@@ -173,7 +174,7 @@ static void log_start(const gm_snapshot_t *snapshot)
     if (conf->tls.present)
         gm_log(GM_LOG_INFO, "TLS listener on port %" PRIu64, conf->tls.listen_port);
     for (size_t i = 0; i != route_count - (conf->backend.present ? 1 : 0); ++i)
-        log_route(&routes[i], &clusters[routes[i].cluster]);
+        log_route(&routes[i], routes[i].cluster != GM_NO_CLUSTER ? &clusters[routes[i].cluster] : NULL);
     if (conf->backend.present)
         gm_log(GM_LOG_INFO, "Forwarding all %straffic to: %s%s", route_count > 1 ? "other " : "",
                gm_text_unix_path(clusters[0].host) != NULL ? ""
@@ -344,7 +345,7 @@ static void log_try(const gm_snapshot_t *snapshot)
 
     gm_text_format_hostport(address, sizeof(address), host, (uint16_t)conf->listen_port);
     key.host_length = (size_t)(strrchr(address, ':') - address);
-    if ((route = gm_route_find(routes, count, &key)) == NULL)
+    if ((route = gm_route_find(routes, count, &key)) == NULL || route->cluster == GM_NO_CLUSTER)
         return; /* not with a proxy.backend, which takes the rest */
     cluster += route->cluster;
     if (cluster->port == conf->backend.port && find_demo_host(cluster->host) != NULL)

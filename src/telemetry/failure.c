@@ -24,6 +24,8 @@ const char *gm_failure_reason_phrase(int status)
     switch (status) {
     case 400:
         return "Bad Request";
+    case 403:
+        return "Forbidden";
     case 404:
         return "Not Found";
     case 408:

@@ -15,6 +15,7 @@
  *    name                     status label                      Proxy-Status (RFC 9209, 2.3) again  cause  sentence for the client, next step */
 #define GM_FAILURES(X) \
     X(BAD_REQUEST,             400, "bad_request",             "http_request_error",        false, ALL,   "the request cannot be understood", "the same request with curl -v, which shows what is sent") \
+    X(ACCESS_DENIED,           403, "access_denied",           "http_request_denied",       false, LOCAL, "this client may not ask for this", "another address, or the policy access that the cause names") \
     X(NO_ROUTE,                404, "no_route",                "destination_not_found",     false, LOCAL, "no route matches this request", "a route for it, or proxy.backend for all other requests") \
     X(REQUEST_TIMEOUT,         408, "request_timeout",         "http_request_error",        true,  ALL,   "the request did not arrive in time", "a longer proxy.timeout.read_timeout, if the client is only slow") \
     X(PAYLOAD_TOO_LARGE,       413, "payload_too_large",       "http_request_error",        false, LOCAL, "the request body is larger than this proxy allows", "a larger proxy.limits.max_request_body") \

@@ -28,6 +28,8 @@ PROXY_STATUS_WORDS = {
     "not_implemented": "http_request_error|http_request_denied",
     "request_timeout": "http_request_error|connection_read_timeout",
     "no_route": "destination_not_found",
+    "access_denied": "http_request_denied",
+    "internal": "proxy_internal_error",
     "tls_handshake_failed": "tls_protocol_error",
     "tls_certificate_invalid": "tls_certificate_error",
 }

@@ -6,8 +6,11 @@
 
 #include "base/buffer.h"
 #include "config/load.h"
+#include "http/cors_origin.h"
+#include "http/fields.h"
 #include "http/path.h"
 #include "picotest.h"
+#include "proxy/field_value.h"
 
 /** What loading a text gave. */
 typedef struct config_text {
@@ -53,10 +56,19 @@ static inline bool config_text_has_names(const char *cert_file)
     return strstr(cert_file, "nameless") == NULL;
 }
 
+static inline int config_text_check_value(const char *value, gm_error_t *err)
+{
+    gm_field_value_t *parsed = gm_field_value_create(value, err);
+
+    gm_field_value_destroy(parsed);
+    return parsed != NULL ? 0 : -1;
+}
+
 static inline config_text_t config_text_load(const char *yaml)
 {
     static const gm_load_context_t context = {
-        {config_text_check_credential, gm_path_check, config_text_check_authorities, config_text_has_names},
+        {config_text_check_credential, gm_path_check, config_text_check_authorities, config_text_has_names,
+         gm_fields_check_change, config_text_check_value, gm_cors_origin_check},
         config_text_lookup};
     config_text_t text = {0};
 

@@ -201,6 +201,16 @@ static bool may_be_null(const gm_node_t *object)
     return !is_text(type, "object") && lists(type, "object") && lists(type, "null");
 }
 
+/* Of those that exclude each other, one without a value has all defaults; if there are any. */
+static bool needs_value(const gm_field_t *field)
+{
+    bool needs = field->flags & GM_FIELD_REQUIRED;
+
+    for (const gm_field_t *row = field->section->fields; row->name != NULL; ++row)
+        needs = needs || ((field->flags & GM_FIELD_ONE_OF) && (row->flags & GM_FIELD_REQUIRED));
+    return needs;
+}
+
 static void check_object(const gm_section_t *section, const gm_node_t *object)
 {
     const gm_node_t *properties = value_of(object, "properties");
@@ -235,7 +245,7 @@ static void check_object(const gm_section_t *section, const gm_node_t *object)
             continue;
         }
         expect(field->type == GM_FIELD_LIST ? !may_be_null(value_of(property, "items"))
-                                            : may_be_null(property) == !(field->flags & GM_FIELD_REQUIRED),
+                                            : may_be_null(property) == !needs_value(field),
                section, field, "whether it may be null");
         check_object(field->section, field->type == GM_FIELD_LIST ? value_of(property, "items") : property);
     }

@@ -75,8 +75,43 @@ static void test_trailers(void)
     ok(!may_be_trailer("x-forwarded-for"));
 }
 
+static bool is_refused(const char *name, bool is_answer, const char *part)
+{
+    gm_error_t err = {0};
+
+    return gm_fields_check_change(name, is_answer, &err) == -1 && strstr(err.text, part) != NULL;
+}
+
+static void test_changes(void)
+{
+    static const char *const free_names[] = {"X-A", "x-real-ip",     "Set-Cookie",       "Server",
+                                             "Via", "Authorization", "X-Forwarded-Port", "!#$%&'*+-.^_`|~9"};
+
+    for (size_t i = 0; i != GM_COUNT_OF(free_names); ++i) {
+        ok(gm_fields_check_change(free_names[i], false, NULL) == 0);
+        ok(gm_fields_check_change(free_names[i], true, NULL) == 0);
+    }
+    ok(is_refused("", true, "not the name"));
+    ok(is_refused("a b", true, "not the name"));
+    ok(is_refused("a:", true, "not the name"));
+    ok(is_refused("gr\xc3\xbc\xc3\x9f", false, "not the name"));
+    ok(is_refused("a\n", false, "not the name"));
+    ok(is_refused("HOST", false, "rewrite"));
+    ok(is_refused("Content-Length", false, "frames"));
+    ok(is_refused("transfer-encoding", true, "frames"));
+    ok(is_refused("TE", false, "frames"));
+    ok(is_refused("Expect", false, "frames"));
+    ok(is_refused("X-Forwarded-For", false, "itself"));
+    ok(gm_fields_check_change("X-Forwarded-For", true, NULL) == 0);
+    ok(is_refused("Forwarded", false, "itself"));
+    ok(is_refused("Date", true, "itself"));
+    ok(is_refused("content_length", false, "pass for"));
+    ok(is_refused("X_Forwarded_For", false, "pass for"));
+}
+
 int main(void)
 {
+    subtest("changes by policies", test_changes);
     subtest("hop by hop", test_hop_by_hop);
     subtest("Connection", test_connection);
     subtest("underscore twins", test_twins);

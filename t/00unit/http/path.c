@@ -248,8 +248,49 @@ static void test_outside_ascii(void)
     ok(gm_path_check(path, &err) == -1 && strcmp(err.text + strlen(err.text) - 4, "...\"") == 0);
 }
 
+/* What "replacement" makes of a path of which a route names so much; "" = refused. */
+static bool turns_into(const char *path, const char *route, bool is_exact, const char *replacement,
+                       const char *wanted)
+{
+    const gm_path_match_t match = {path, strlen(path), strlen(route), is_exact};
+    char out[64];
+    size_t length = gm_path_replace(&match, replacement, out);
+
+    if (strlen(wanted) != length || memcmp(out, wanted, length) != 0)
+        note("%s becomes %.*s", path, (int)length, out);
+    return strlen(wanted) == length && memcmp(out, wanted, length) == 0;
+}
+
+static void test_replace(void)
+{
+    ok(turns_into("/old/a/b", "/old", false, "/new", "/new/a/b"));
+    ok(turns_into("/old", "/old", false, "/new", "/new"));
+    ok(turns_into("/old/", "/old", false, "/new", "/new/"));
+    ok(turns_into("/old/a", "/old", false, "/new/", "/new/a"));
+    ok(turns_into("/old/a", "/old", false, "/", "/a"));
+    ok(turns_into("/old", "/old", false, "/", "/"));
+    ok(turns_into("/old/", "/old", false, "/", "/"));
+    ok(turns_into("/a", "/", false, "/new", "/new/a"));
+    ok(turns_into("/", "/", false, "/new", "/new/"));
+    ok(turns_into("/a", "/", false, "/new/", "/new/a"));
+    ok(turns_into("/old", "/old", true, "/new/", "/new/"));
+    ok(turns_into("/old", "/old", true, "/", "/"));
+    ok(turns_into("/old//a", "/old", false, "/new", "/new//a"));
+}
+
+/* "//host" names a host where a path was meant. */
+static void test_replace_refusals(void)
+{
+    ok(turns_into("/old//evil", "/old", false, "/", ""));
+    ok(turns_into("/old//", "/old", false, "/", ""));
+    ok(turns_into("/old/\\evil", "/old", false, "/", ""));
+    ok(turns_into("/old", "/old", true, "//evil", ""));
+}
+
 int main(void)
 {
+    subtest("another path", test_replace);
+    subtest("another path that is none", test_replace_refusals);
     subtest("forms", test_forms);
     subtest("in place", test_in_place);
     subtest("refusals", test_refusals);

@@ -226,7 +226,7 @@ def changed_headers():
     response = once(proxy.port, target="/special/./x?y", host="shop.example:81", headers=sent)
     seen = origin.requests[-1]
     is_(seen.all("x-env"), ["test"], "a route's policies come after those for all")
-    is_(seen.get("x-all"), "GET http shop.example:81 /special/x |", "facts of the request")
+    is_(seen.get("x-all"), "GET http shop.example:81 /special/x %s|" % seen.get("x-trace-id"), "facts of the request")
     is_(response.all("x-twice"), ["two"], "on the way out, too")
     is_(response.all("x-route"), ["special/backend"], "the route has a name")
 

@@ -8,6 +8,7 @@ import urllib.parse
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+from gomesh_process import ROOT  # noqa: E402
 from gomesh_test import *  # noqa: E402,F403
 from gomesh_tools import run, want_tool  # noqa: E402
 
@@ -170,6 +171,33 @@ def prometheus():
     ):
         is_(query(port, expression), wanted, expression)
     is_(query(port, "sum(up)"), 1, "no scrape has failed")
+    dashboard(port)
+
+
+def dashboard(port):
+    """Each query of the dashboard that we ship is one that Prometheus understands, and nearly all have an answer."""
+    with open(os.path.join(ROOT, "examples", "observability", "dashboard.json"), encoding="utf-8") as file:
+        panels = json.load(file)["panels"]
+    expressions = [target["expr"] for panel in panels for target in panel["targets"]]
+    ok(len(expressions) > 20, "%d queries" % len(expressions))
+    names = set(re.findall(r"gomesh_[a-z_]+?(?:_bucket|_count)?(?=[^a-z_])", " ".join(expressions)))
+    ok(len(names) > 10, "about %d metrics" % len(names))
+    awaited = [expression for expression in expressions if "errors_total" not in expression]
+
+    def silent():
+        return [expression for expression in awaited if not answers(port, expression.replace("$__rate_interval", "1m"))]
+
+    wait_until(lambda: not silent(), "answers to all queries, but for those about failures, of which there were none", 30)
+    for expression in set(expressions) - set(awaited):
+        answers(port, expression.replace("$__rate_interval", "1m"))
+    ok(True, "Prometheus understands all of them, and has answers")
+
+
+def answers(port, expression):
+    url = "http://127.0.0.1:%d/api/v1/query?%s" % (port, urllib.parse.urlencode({"query": expression}))
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    with opener.open(url, timeout=20) as response:
+        return json.load(response)["data"]["result"]
 
 
 for function in (numbers, connections, in_flight, page, lost_lines, live_page, prometheus):

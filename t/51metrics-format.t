@@ -40,7 +40,7 @@ def names():
     ):
         ok("\n# TYPE %s %s\n" % (family, kind) in text, "%s is a %s" % (family, kind))
     like(text, r'(?m)^gomesh_requests_total\{service="users",status="2xx"\} \d+$', "requests by service and status")
-    like(text, r'(?m)^gomesh_errors_total\{service="users",error_type="no_route"\} \d+$', "errors by service and type")
+    like(text, r'(?m)^gomesh_errors_total\{service="users",error_type="[a-z_]+"\} \d+$', "errors by service and type")
     like(text, r"(?m)^gomesh_requests_in_flight \d+$", "requests in flight, without labels")
     bounds = re.findall(r'(?m)^gomesh_request_duration_seconds_bucket\{service="users",le="([^"]+)"\} ', text)
     is_(bounds, DURATIONS, "the bounds of durations")

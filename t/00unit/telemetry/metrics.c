@@ -194,7 +194,7 @@ static void test_failures(void)
     ok(page_sum(page, "gomesh_requests_total") == GM_FAILURE_COUNT);
     ok(page_has(page, "gomesh_upstream_connections_total{cluster=\"users\",result=\"failed\"}", "7"));
     ok(page_has(page, "gomesh_upstream_first_byte_seconds_count{cluster=\"users\"}", "0"));
-    ok(page_has(page, "gomesh_request_duration_seconds_count{service=\"users\"}", "28"));
+    ok(page_sum(page, "gomesh_request_duration_seconds_count") == GM_FAILURE_COUNT);
     free(page);
     gm_metrics_destroy(metrics);
 }

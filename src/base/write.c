@@ -28,15 +28,12 @@ char *gm_write_number(char *at, uint64_t value)
     return gm_write(at, first, (size_t)(digits + sizeof(digits) - first));
 }
 
-char *gm_write_digits(char *at, uint64_t value, size_t digits)
+char *gm_write_six_digits(char *at, uint32_t value)
 {
-    char *end = at + digits, *first = end;
-
-    for (; first - at >= 2; value /= 100)
-        memcpy(first -= 2, decimals + 2 * (value % 100), 2);
-    if (first != at)
-        *at = (char)('0' + value % 10);
-    return end;
+    memcpy(at, decimals + 2 * (value / 10000), 2);
+    memcpy(at + 2, decimals + 2 * (value / 100 % 100), 2);
+    memcpy(at + 4, decimals + 2 * (value % 100), 2);
+    return at + 6;
 }
 
 char *gm_write_hex(char *at, const uint8_t *bytes, size_t length)

@@ -18,8 +18,8 @@ static inline char *gm_write(char *at, const char *text, size_t length)
 /** Up to 20 digits. */
 char *gm_write_number(char *at, uint64_t value);
 
-/** Exactly `digits` of them, zeros in front. */
-char *gm_write_digits(char *at, uint64_t value, size_t digits);
+/** Exactly six, zeros in front. @param value  below a million */
+char *gm_write_six_digits(char *at, uint32_t value);
 
 /** Two digits per byte, lower case. */
 char *gm_write_hex(char *at, const uint8_t *bytes, size_t length);

@@ -99,6 +99,7 @@ void gm_trace_begin(gm_request_t *request)
     gm_random_fill(random, trace->span_id, sizeof(trace->span_id));
     parent = h2o_mem_alloc_pool(&req->pool, GM_TRACEPARENT_LENGTH);
     gm_traceparent_write(trace, parent);
+    request->record.trace_text = parent + 3;
     request->trace_id = h2o_iovec_init(parent + 3, GM_TRACE_ID_LENGTH); /* it stands there, too */
     add(req, &req->headers, &traceparent_name, h2o_iovec_init(parent, GM_TRACEPARENT_LENGTH));
     if (said.state_length != SIZE_MAX && gm_tracestate_is_valid(said.state, said.state_length))

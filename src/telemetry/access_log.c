@@ -53,7 +53,7 @@ static char *put_ms(char *at, uint64_t ns)
 {
     at = gm_write_number(at, ns / 1000000);
     *at++ = '.';
-    return gm_write_digits(at, ns % 1000000, 6);
+    return gm_write_six_digits(at, (uint32_t)(ns % 1000000));
 }
 
 static bool is_traced(const gm_record_t *record)
@@ -73,28 +73,33 @@ static char *put_time(gm_access_log_t *self, const gm_record_t *record, uint64_t
         self->second = us / 1000000;
     }
     at = gm_write(at, self->second_text, SECOND_LENGTH);
-    at = gm_write_digits(at, us % 1000000, 6);
+    at = gm_write_six_digits(at, (uint32_t)(us % 1000000));
     *at++ = 'Z';
     return at;
 }
 
 /* ---- JSON */
 
+/* Of what we have written ourselves. */
+static char *put_json_plain(char *at, const char *text, size_t length)
+{
+    if (text == NULL)
+        return GM_WRITE_LITERAL(at, "null");
+    *at++ = '"';
+    at = gm_write(at, text, length);
+    *at++ = '"';
+    return at;
+}
+
 static char *put_json_bytes(gm_access_log_t *self, char *at, const char *bytes, size_t length)
 {
     gm_json_t json = {.out = &self->escaped};
 
-    if (bytes == NULL)
-        return GM_WRITE_LITERAL(at, "null");
-    if (!gm_json_is_plain(bytes, length)) {
-        self->escaped.length = 0;
-        gm_json_bytes(&json, bytes, length);
-        return gm_write(at, self->escaped.text, self->escaped.length);
-    }
-    *at++ = '"';
-    at = gm_write(at, bytes, length);
-    *at++ = '"';
-    return at;
+    if (bytes == NULL || gm_json_is_plain(bytes, length))
+        return put_json_plain(at, bytes, length);
+    self->escaped.length = 0;
+    gm_json_bytes(&json, bytes, length);
+    return gm_write(at, self->escaped.text, self->escaped.length);
 }
 
 static size_t length_of(const char *text)
@@ -178,7 +183,9 @@ static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffe
     at = GM_WRITE_LITERAL(at, "\",\"msg\":\"request completed\"");
     if (is_traced(record)) {
         at = GM_WRITE_LITERAL(at, ",\"trace_id\":\"");
-        at = gm_write_hex(at, record->trace.trace_id, GM_TRACE_ID_BYTES);
+        at = record->trace_text != NULL
+                 ? gm_write(at, record->trace_text, 2 * GM_TRACE_ID_BYTES)
+                 : gm_write_hex(at, record->trace.trace_id, GM_TRACE_ID_BYTES);
         *at++ = '"';
     }
     at = GM_WRITE_LITERAL(at, ",\"method\":");
@@ -192,15 +199,15 @@ static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffe
     at = GM_WRITE_LITERAL(at, ",\"latency_ms\":");
     at = put_ms(at, total_ns);
     at = GM_WRITE_LITERAL(at, ",\"remote_addr\":");
-    at = put_json_bytes(self, at, record->remote_addr.base, record->remote_addr.length);
+    at = put_json_plain(at, record->remote_addr.base, record->remote_addr.length);
     at = GM_WRITE_LITERAL(at, ",\"bytes_in\":");
     at = gm_write_number(at, record->bytes_in);
     at = GM_WRITE_LITERAL(at, ",\"bytes_out\":");
     at = gm_write_number(at, record->bytes_out);
     at = GM_WRITE_LITERAL(at, ",\"protocol\":");
-    at = put_json_text(self, at, record->protocol);
+    at = put_json_plain(at, record->protocol, length_of(record->protocol));
     at = GM_WRITE_LITERAL(at, ",\"tls\":");
-    at = put_json_text(self, at, record->tls);
+    at = put_json_plain(at, record->tls, length_of(record->tls));
     at = put_json_way(self, at, record);
     at = put_json_phases(at, record);
     at = GM_WRITE_LITERAL(at, "}\n");

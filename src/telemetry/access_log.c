@@ -107,11 +107,6 @@ static size_t length_of(const char *text)
     return text != NULL ? strlen(text) : 0;
 }
 
-static char *put_json_text(gm_access_log_t *self, char *at, const char *text)
-{
-    return put_json_bytes(self, at, text, length_of(text));
-}
-
 static char *put_json_phases(char *at, const gm_record_t *record)
 {
     static const struct {
@@ -142,40 +137,62 @@ static const char *label_of(const gm_record_t *record)
     return record->failure != GM_NO_FAILURE ? gm_failure_row((gm_failure_t)record->failure)->label : NULL;
 }
 
-static char *put_json_way(gm_access_log_t *self, char *at, const gm_record_t *record)
+/* A record's texts that end with a zero, measured once. */
+typedef struct measured {
+    gm_record_text_t protocol, tls, route, cluster, endpoint, label, detail;
+} measured_t;
+
+static gm_record_text_t measure(const char *text)
+{
+    return (gm_record_text_t){text, length_of(text)};
+}
+
+static measured_t measure_all(const gm_record_t *record)
+{
+    return (measured_t){.protocol = measure(record->protocol),
+                        .tls = measure(record->tls),
+                        .route = measure(record->route),
+                        .cluster = measure(record->cluster),
+                        .endpoint = measure(record->endpoint),
+                        .label = measure(label_of(record)),
+                        .detail = measure(record->detail)};
+}
+
+/* Every byte may become six. */
+static size_t limit(const gm_record_t *record, const measured_t *texts)
+{
+    size_t length = record->method.length + record->host.length + record->path.length +
+                    record->remote_addr.length + texts->protocol.length + texts->tls.length +
+                    texts->route.length + texts->cluster.length + texts->endpoint.length +
+                    texts->label.length + texts->detail.length;
+
+    return 1536 + 6 * length;
+}
+
+static char *put_json_way(gm_access_log_t *self, char *at, const gm_record_t *record, const measured_t *texts)
 {
     at = GM_WRITE_LITERAL(at, ",\"route\":");
-    at = put_json_text(self, at, record->route);
+    at = put_json_bytes(self, at, texts->route.base, texts->route.length);
     at = GM_WRITE_LITERAL(at, ",\"cluster\":");
-    at = put_json_text(self, at, record->cluster);
+    at = put_json_bytes(self, at, texts->cluster.base, texts->cluster.length);
     at = GM_WRITE_LITERAL(at, ",\"endpoint\":");
-    at = put_json_text(self, at, record->endpoint);
+    at = put_json_bytes(self, at, texts->endpoint.base, texts->endpoint.length);
     at = GM_WRITE_LITERAL(at, ",\"attempts\":");
     at = gm_write_number(at, record->attempts);
     at = record->is_reused ? GM_WRITE_LITERAL(at, ",\"reused\":true")
                            : GM_WRITE_LITERAL(at, ",\"reused\":false");
     at = GM_WRITE_LITERAL(at, ",\"failure\":");
-    at = put_json_text(self, at, label_of(record));
+    at = put_json_plain(at, texts->label.base, texts->label.length);
     if (record->detail == NULL)
         return at;
     at = GM_WRITE_LITERAL(at, ",\"detail\":");
-    return put_json_text(self, at, record->detail);
-}
-
-/* Every byte may become six. */
-static size_t limit(const gm_record_t *record)
-{
-    size_t length = record->method.length + record->host.length + record->path.length +
-                    record->remote_addr.length + length_of(record->protocol) + length_of(record->tls) +
-                    length_of(record->route) + length_of(record->cluster) + length_of(record->endpoint) +
-                    length_of(record->detail);
-
-    return 1536 + 6 * length;
+    return put_json_bytes(self, at, texts->detail.base, texts->detail.length);
 }
 
 static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffer_t *out)
 {
-    char *start = gm_buffer_reserve(out, limit(record)), *at = start;
+    const measured_t texts = measure_all(record);
+    char *start = gm_buffer_reserve(out, limit(record, &texts)), *at = start;
     uint64_t total_ns = gm_record_total_ns(record);
 
     at = GM_WRITE_LITERAL(at, "{\"level\":\"info\",\"timestamp\":\"");
@@ -183,9 +200,8 @@ static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffe
     at = GM_WRITE_LITERAL(at, "\",\"msg\":\"request completed\"");
     if (is_traced(record)) {
         at = GM_WRITE_LITERAL(at, ",\"trace_id\":\"");
-        at = record->trace_text != NULL
-                 ? gm_write(at, record->trace_text, 2 * GM_TRACE_ID_BYTES)
-                 : gm_write_hex(at, record->trace.trace_id, GM_TRACE_ID_BYTES);
+        at = record->trace_text != NULL ? gm_write(at, record->trace_text, 2 * GM_TRACE_ID_BYTES)
+                                        : gm_write_hex(at, record->trace.trace_id, GM_TRACE_ID_BYTES);
         *at++ = '"';
     }
     at = GM_WRITE_LITERAL(at, ",\"method\":");
@@ -205,10 +221,10 @@ static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffe
     at = GM_WRITE_LITERAL(at, ",\"bytes_out\":");
     at = gm_write_number(at, record->bytes_out);
     at = GM_WRITE_LITERAL(at, ",\"protocol\":");
-    at = put_json_plain(at, record->protocol, length_of(record->protocol));
+    at = put_json_plain(at, texts.protocol.base, texts.protocol.length);
     at = GM_WRITE_LITERAL(at, ",\"tls\":");
-    at = put_json_plain(at, record->tls, length_of(record->tls));
-    at = put_json_way(self, at, record);
+    at = put_json_plain(at, texts.tls.base, texts.tls.length);
+    at = put_json_way(self, at, record, &texts);
     at = put_json_phases(at, record);
     at = GM_WRITE_LITERAL(at, "}\n");
     out->length += (size_t)(at - start);

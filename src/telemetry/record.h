@@ -59,7 +59,8 @@ typedef struct gm_record {
     uint64_t phase_ns[GM_PHASE_COUNT];
     gm_phase_t phase;
     gm_trace_t trace;
-    const char *trace_text; /* its id in 32 digits, borrowed as the texts below; NULL = nobody has written it */
+    const char
+        *trace_text; /* its id in 32 digits, borrowed as the texts below; NULL = nobody has written it */
     gm_record_text_t method, host, path, remote_addr;
     const char *protocol;         /* "HTTP/1.1"; static */
     const char *tls;              /* "TLSv1.3"; static; NULL = plain */

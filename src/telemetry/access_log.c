@@ -17,10 +17,11 @@
 
 struct gm_access_log {
     gm_access_log_options_t options;
-    gm_buffer_t line, escaped; /* kept for the next one */
-    uint64_t second;           /* that `second_text` is of */
-    char second_text[32];      /* making it is dear, and many requests end in one second */
-    uint32_t sampled;          /* millionths that have added up since the last line */
+    gm_buffer_t line, escaped;               /* kept for the next one */
+    uint64_t second;                         /* that `second_text` is of */
+    char second_text[32];                    /* making it is dear, and many requests end in one second */
+    const char *plain_route, *plain_cluster; /* known to need no escapes; borrowed */
+    uint32_t sampled;                        /* millionths that have added up since the last line */
 };
 
 gm_access_log_t *gm_access_log_create(const gm_access_log_options_t *options)
@@ -102,6 +103,16 @@ static char *put_json_bytes(gm_access_log_t *self, char *at, const char *bytes, 
     return gm_write(at, self->escaped.text, self->escaped.length);
 }
 
+/* Names of the configuration come again and again: what was looked at once is known by its address. */
+static char *put_json_name(gm_access_log_t *self, char *at, const gm_record_text_t *name, const char **plain)
+{
+    if (name->base == *plain)
+        return put_json_plain(at, name->base, name->length);
+    if (name->base != NULL && gm_json_is_plain(name->base, name->length))
+        *plain = name->base;
+    return put_json_bytes(self, at, name->base, name->length);
+}
+
 static size_t length_of(const char *text)
 {
     return text != NULL ? strlen(text) : 0;
@@ -172,9 +183,9 @@ static size_t limit(const gm_record_t *record, const measured_t *texts)
 static char *put_json_way(gm_access_log_t *self, char *at, const gm_record_t *record, const measured_t *texts)
 {
     at = GM_WRITE_LITERAL(at, ",\"route\":");
-    at = put_json_bytes(self, at, texts->route.base, texts->route.length);
+    at = put_json_name(self, at, &texts->route, &self->plain_route);
     at = GM_WRITE_LITERAL(at, ",\"cluster\":");
-    at = put_json_bytes(self, at, texts->cluster.base, texts->cluster.length);
+    at = put_json_name(self, at, &texts->cluster, &self->plain_cluster);
     at = GM_WRITE_LITERAL(at, ",\"endpoint\":");
     at = put_json_bytes(self, at, texts->endpoint.base, texts->endpoint.length);
     at = GM_WRITE_LITERAL(at, ",\"attempts\":");

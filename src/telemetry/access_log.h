@@ -25,7 +25,10 @@ void gm_access_log_destroy(gm_access_log_t *self);
 /** Whether any line would be written now. */
 bool gm_access_log_is_on(const gm_access_log_t *self);
 
-/** Writes the line of a request if the options want it. Never blocks. Worker's thread. */
+/**
+ * Writes the line of a request if the options want it. Never blocks. Worker's thread.
+ * @param record  its route and cluster are the same texts as long as they have the same address
+ */
 void gm_access_log_write(gm_access_log_t *self, const gm_record_t *record);
 
 /** The line itself, with its end; `line` is cleared first. Whatever clients sent, it is one line. */

@@ -130,8 +130,10 @@ def redirects_to_tls():
         _origin, proxy = start(policies="  - redirect: { scheme: https }\n", proxy="  trusted_proxies: 127.0.0.1\n")
         response = once(proxy.port, host="a.example:8000")
         is_(places(response), (302, "https://a.example/"), "the port of another scheme is its usual one")
-        response = once(proxy.port, headers=[("X-Forwarded-Proto", "https")])
-        is_(response.status, 200, "behind a trusted proxy that took the TLS off nobody goes round in a circle")
+        for said in ("https", "https, http", "HTTPS ,http,http"):
+            response = once(proxy.port, headers=[("X-Forwarded-Proto", said)])
+            is_(response.status, 200, "behind trusted proxies that took the TLS off nobody goes round in a circle: " + said)
+        is_(once(proxy.port, headers=[("X-Forwarded-Proto", "http, https")]).status, 302, "but the client came without it")
 
 
 # --- rewrite --------------------------------------------------------------------------------------------------

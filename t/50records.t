@@ -175,6 +175,15 @@ def slow_head():
     check_phase(completed(proxy)[0], "head")
 
 
+def head_without_an_end():
+    """It is the client who is slow, also where nothing comes of it."""
+    proxy = logging(Origin(answering(lambda request: PLAIN)).port, timeout={"read_timeout": duration(PAUSE_MS)})
+    client = Client(proxy.port)
+    client.send(b"GET / HTTP/1.1\r\nHo")
+    is_(client.read_response().status, 408, "a head that does not arrive")
+    check_phase(completed(proxy)[0], "head")
+
+
 def slow_body():
     proxy = logging(Origin(answering(lambda request: PLAIN)).port)
     client = Client(proxy.port)
@@ -369,7 +378,7 @@ def full_disk():
 
 
 for function in (line_of_a_request, text_line, over_tls, failures, client_that_left, broken_off, second_attempt,
-                 slow_head, slow_body, slow_turn, slow_name, slow_accept, slow_handshake, slow_taking, slow_answer, slow_rest,
+                 slow_head, head_without_an_end, slow_body, slow_turn, slow_name, slow_accept, slow_handshake, slow_taking, slow_answer, slow_rest,
                  rotated, unwritable, full_disk):
     subtest(function.__name__.replace("_", " "), function)
 done()

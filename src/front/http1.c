@@ -355,9 +355,16 @@ static void serve(gm_http1_connection_t *self)
     h2o_process_request(&self->req);
 }
 
+static void note_end_of_head(gm_http1_connection_t *self)
+{
+    if (self->head_began_ns != 0)
+        self->exchange->downstream.headed_ns = gm_clock_monotonic_ns();
+}
+
 static void refuse(gm_http1_connection_t *self, gm_failure_t failure, const char *why)
 {
     begin_request(self);
+    note_end_of_head(self);
     fill_refused(self, failure, why);
     serve(self);
 }
@@ -365,8 +372,8 @@ static void refuse(gm_http1_connection_t *self, gm_failure_t failure, const char
 static void accept_head(gm_http1_connection_t *self, const gm_head_t *head)
 {
     begin_request(self);
-    if (self->head_began_ns != 0 && self->seen != 0) /* it came in parts */
-        self->exchange->downstream.headed_ns = gm_clock_monotonic_ns();
+    if (self->seen != 0) /* it came in parts */
+        note_end_of_head(self);
     fill_request(self, head);
     h2o_buffer_consume(&self->sock->input, head->length);
     self->exchange->body =

@@ -37,7 +37,12 @@ static bool is_https(const gm_request_t *request)
     if (gm_proxy_is_ours(request->context->proxy) && gm_downstream_of(req)->is_trusted &&
         (at = h2o_find_header_by_str(&req->headers, H2O_STRLIT("x-forwarded-proto"), -1)) != -1) {
         const h2o_iovec_t *said = &req->headers.entries[at].value;
-        return h2o_lcstris(said->base, said->len, H2O_STRLIT("https"));
+        /* of a list, what the proxy nearest to the client has said */
+        const char *comma = memchr(said->base, ',', said->len);
+        size_t length = comma != NULL ? (size_t)(comma - said->base) : said->len;
+        while (length != 0 && said->base[length - 1] == ' ')
+            --length;
+        return h2o_lcstris(said->base, length, H2O_STRLIT("https"));
     }
     return h2o_memis(req->input.scheme->name.base, req->input.scheme->name.len, H2O_STRLIT("https"));
 }

@@ -141,7 +141,7 @@ static void fail_start(supervisor_t *self, const char *why)
     char in[48];
     uint64_t wait_ms;
 
-    if (!self->was_ready) {
+    if (!self->was_ready || self->has_to_end) {
         fprintf(stderr, "error: no serving process can be started: %s\n", why);
         end(self, 1);
         return;
@@ -259,7 +259,9 @@ static void on_end_of_child(supervisor_t *self, int status)
     read_channel(self); /* its last words */
     close_channel(self);
     self->child = 0;
-    if (WIFEXITED(status) && (self->is_ready || !self->was_ready)) {
+    if (WIFEXITED(status) &&
+        (self->is_ready || !self->was_ready ||
+         (self->has_to_end && WEXITSTATUS(status) == 0))) { /* asked to before it was ready */
         end(self, WEXITSTATUS(status));
         return;
     }

@@ -7,14 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/un.h>
-
 #include "base/clock.h"
 #include "base/text.h"
-
-#define ADDRESS_BYTES 272
 
 typedef struct cluster {
     gm_cluster_t *self;
@@ -30,24 +24,6 @@ static void look(gm_cluster_t *self, cluster_t *cluster)
                      : cluster->addresses.failed       ? "failed"
                      : cluster->addresses.version == 0 ? "pending"
                                                        : "ok";
-}
-
-static void format_address(const gm_address_t *address, char out[ADDRESS_BYTES])
-{
-    const struct sockaddr_in *v4 = (const void *)&address->bytes;
-    const struct sockaddr_in6 *v6 = (const void *)&address->bytes;
-    const struct sockaddr_un *un = (const void *)&address->bytes;
-    char host[INET6_ADDRSTRLEN] = "";
-
-    if (address->bytes.ss_family == AF_UNIX) {
-        snprintf(out, ADDRESS_BYTES, "unix:%.107s", un->sun_path);
-    } else if (address->bytes.ss_family == AF_INET) {
-        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
-        gm_text_format_hostport(out, ADDRESS_BYTES, host, ntohs(v4->sin_port));
-    } else {
-        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
-        gm_text_format_hostport(out, ADDRESS_BYTES, host, ntohs(v6->sin6_port));
-    }
 }
 
 /* @return how many idle connections a worker has; GM_SURVEY_UNKNOWN = it did not say */
@@ -75,7 +51,7 @@ static void write_failure_text(gm_buffer_t *out, const gm_cluster_t *cluster)
 
 static void write_text(gm_admin_call_t *call, const cluster_t *cluster, size_t index)
 {
-    char address[ADDRESS_BYTES];
+    char address[GM_ADDRESS_TEXT_BYTES];
 
     gm_buffer_printf(call->out, "cluster %s: %s, look-up %s%s%s\n", gm_cluster_name(cluster->self),
                      gm_cluster_authority(cluster->self), cluster->state,
@@ -84,7 +60,7 @@ static void write_text(gm_admin_call_t *call, const cluster_t *cluster, size_t i
     if (cluster->addresses.count != 0)
         gm_buffer_printf(call->out, "  addresses, version %u:", cluster->addresses.version);
     for (size_t i = 0; i != cluster->addresses.count; ++i) {
-        format_address(&cluster->addresses.items[i], address);
+        gm_address_format(&cluster->addresses.items[i], address);
         gm_buffer_printf(call->out, " %s", address);
     }
     gm_buffer_append_text(call->out, cluster->addresses.count != 0 ? "\n" : "");
@@ -123,7 +99,7 @@ static void write_failure(gm_json_t *json, const gm_cluster_t *cluster)
 
 static void write_look_up(gm_json_t *json, const cluster_t *cluster)
 {
-    char address[ADDRESS_BYTES];
+    char address[GM_ADDRESS_TEXT_BYTES];
 
     gm_json_key(json, "look_up");
     gm_json_string(json, cluster->state);
@@ -136,7 +112,7 @@ static void write_look_up(gm_json_t *json, const cluster_t *cluster)
     gm_json_key(json, "addresses");
     gm_json_open(json, '[');
     for (size_t i = 0; i != cluster->addresses.count; ++i) {
-        format_address(&cluster->addresses.items[i], address);
+        gm_address_format(&cluster->addresses.items[i], address);
         gm_json_string(json, address);
     }
     gm_json_close(json, ']');

@@ -23,18 +23,28 @@ typedef struct validation {
     GM_VECTOR(gm_route_conf_t *) bad_routes; /* whose match is not understood: left out of comparisons */
 } validation_t;
 
-static bool is_bad(const validation_t *v, const void *field)
+bool gm_validate_is_bad(gm_config_t *config, const void *field)
 {
-    const gm_origin_t *origin = gm_config_find_origin(v->config, field);
+    const gm_origin_t *origin = gm_config_find_origin(config, field);
     return origin != NULL && origin->bad;
 }
 
-/* Adds an error at a value, or at `otherwise` where the value is a default. */
+void gm_validate_complain(gm_config_t *config, gm_diagnostics_t *diagnostics, const void *field,
+                          const gm_place_t *otherwise, const char *text)
+{
+    const gm_origin_t *origin = gm_config_find_origin(config, field);
+    gm_diagnostics_add(diagnostics, GM_SEVERITY_ERROR, origin != NULL ? &origin->place : otherwise, "%s",
+                       text);
+}
+
+static bool is_bad(const validation_t *v, const void *field)
+{
+    return gm_validate_is_bad(v->config, field);
+}
+
 static void complain(const validation_t *v, const void *field, const gm_place_t *otherwise, const char *text)
 {
-    const gm_origin_t *origin = gm_config_find_origin(v->config, field);
-    gm_diagnostics_add(v->diagnostics, GM_SEVERITY_ERROR, origin != NULL ? &origin->place : otherwise, "%s",
-                       text);
+    gm_validate_complain(v->config, v->diagnostics, field, otherwise, text);
 }
 
 static const struct in6_addr any_ipv4 = {.s6_addr = {[10] = 0xff, [11] = 0xff}};

@@ -34,6 +34,16 @@ typedef struct gm_checks {
  */
 void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
 
+/* ---- for the parts below */
+
+/** Whether an error was reported for a value already. */
+bool gm_validate_is_bad(gm_config_t *config, const void *field);
+
+/** Adds an error at a value, or at `otherwise` where the value is a default; NULL = of the file as a whole.
+ */
+void gm_validate_complain(gm_config_t *config, gm_diagnostics_t *diagnostics, const void *field,
+                          const gm_place_t *otherwise, const char *text);
+
 /** Does a connection to the host `to` arrive at a listener on `listen_host`, as far as no resolver is asked?
  */
 bool gm_validate_leads_back(const char *to, const char *listen_host);

@@ -27,8 +27,7 @@ static const gm_place_t *place_of(const admin_check_t *self, const void *field)
 
 static bool is_bad(const admin_check_t *self, const void *field)
 {
-    const gm_origin_t *origin = gm_config_find_origin(self->config, field);
-    return origin != NULL && origin->bad;
+    return gm_validate_is_bad(self->config, field);
 }
 
 static bool is_given(const admin_check_t *self)

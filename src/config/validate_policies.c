@@ -18,16 +18,12 @@ typedef struct validation {
 
 static bool is_bad(const validation_t *v, const void *field)
 {
-    const gm_origin_t *origin = gm_config_find_origin(v->config, field);
-    return origin != NULL && origin->bad;
+    return gm_validate_is_bad(v->config, field);
 }
 
-/* At a value, or at `otherwise` where the file does not have it. */
 static void complain(const validation_t *v, const void *field, const gm_place_t *otherwise, const char *text)
 {
-    const gm_origin_t *origin = gm_config_find_origin(v->config, field);
-    gm_diagnostics_add(v->diagnostics, GM_SEVERITY_ERROR, origin != NULL ? &origin->place : otherwise, "%s",
-                       text);
+    gm_validate_complain(v->config, v->diagnostics, field, otherwise, text);
 }
 
 static void complain_about(const validation_t *v, const void *field, const char *key, const gm_error_t *err)

@@ -18,8 +18,7 @@ typedef struct validation {
 
 static bool is_bad(const validation_t *v, const void *field)
 {
-    const gm_origin_t *origin = gm_config_find_origin(v->config, field);
-    return origin != NULL && origin->bad;
+    return gm_validate_is_bad(v->config, field);
 }
 
 /* At a value, or at `otherwise` where the value is a default. */

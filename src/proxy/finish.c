@@ -4,9 +4,6 @@
  */
 #include "proxy/finish.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-
 #include "front/downstream.h"
 #include "telemetry/log.h"
 
@@ -83,20 +80,18 @@ static gm_record_text_t find_peer(const gm_request_t *request)
 {
     h2o_req_t *req = request->req;
     struct sockaddr_storage address;
-    char text[INET6_ADDRSTRLEN];
-    const void *bytes;
+    char text[NI_MAXHOST];
+    size_t length;
+    socklen_t bytes;
 
     if (is_ours(request)) {
         const gm_downstream_t *downstream = gm_downstream_of(req);
         return (gm_record_text_t){downstream->peer.base, downstream->peer.length};
     }
-    if (req->conn->callbacks->get_peername(req->conn, (void *)&address) == 0)
+    if ((bytes = req->conn->callbacks->get_peername(req->conn, (void *)&address)) == 0 ||
+        (length = h2o_socket_getnumerichost((void *)&address, bytes, text)) == SIZE_MAX)
         return (gm_record_text_t){NULL, 0};
-    bytes = address.ss_family == AF_INET6 ? (void *)&((struct sockaddr_in6 *)&address)->sin6_addr
-                                          : (void *)&((struct sockaddr_in *)&address)->sin_addr;
-    if (inet_ntop(address.ss_family, bytes, text, sizeof(text)) == NULL)
-        return (gm_record_text_t){NULL, 0};
-    return text_of(h2o_strdup(&req->pool, text, SIZE_MAX));
+    return text_of(h2o_strdup(&req->pool, text, length));
 }
 
 static void fill(gm_request_t *request)

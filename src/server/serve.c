@@ -28,12 +28,11 @@
 
 static const gm_supervised_t unsupervised = {.channel = -1};
 
-/* @return 0, or 1, which is the exit code */
+/* Starts the first thread: signals are blocked before. @return 0, or 1, which is the exit code */
 static int open_log(const gm_log_options_t *options)
 {
     gm_error_t err = {0};
 
-    gm_run_prepare(); /* the log's thread is the first */
     gm_crash_prepare();
     if (gm_log_open(options, &err) == 0)
         return 0;
@@ -279,6 +278,7 @@ int gm_serve_backend(const char *host, uint16_t port)
     gm_server_t *server;
     int signals;
 
+    gm_run_prepare();
     if (open_log(&(gm_log_options_t){.fd = STDOUT_FILENO, .level = GM_LOG_INFO}) != 0)
         return 1;
     signals = gm_run_open();
@@ -368,6 +368,7 @@ static int fail_demo(gm_port_error_t *err, gm_server_t *backend, const char *fil
 /* For people, unless the file says otherwise. @param conf  NULL = there is no file */
 static int open_demo_log(const gm_log_conf_t *conf)
 {
+    gm_run_prepare();
     return open_log(&(gm_log_options_t){.fd = STDOUT_FILENO,
                                         .json = conf != NULL && conf->format == GM_LOG_FORMAT_JSON,
                                         .level = conf != NULL ? (gm_log_level_t)conf->level : GM_LOG_INFO});

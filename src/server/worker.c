@@ -12,13 +12,11 @@
 #include "base/clock.h"
 #include "base/crash.h"
 
+#define KEPT_BUFFERS 128       /* of 4 KiB, for the next requests; the library's own number is 16 */
 #define LAG_WINDOW_US 15000000 /* as often as people scrape */
 #define LAST_CALL_MS 300       /* for answers that say that the time is over */
 
 typedef enum order { ORDER_DRAIN, ORDER_EXPIRE, ORDER_CUT, ORDER_REPORT } order_t;
-
-#define KEPT_BUFFERS                                                                                         \
-    128 /* of 4 KiB, for the next requests; the library's 16 are few when many come at once */
 
 typedef struct message {
     h2o_multithread_message_t super;

@@ -290,12 +290,12 @@ void gm_metrics_count_handshake(gm_metrics_shard_t *self, bool is_ok)
     gm_counter_add(&self->cells[GM_METRIC_TLS_HANDSHAKES][is_ok ? 0 : 1], 1);
 }
 
-void gm_metrics_count_idle(gm_metrics_shard_t *self, const char *cluster, int change)
+gm_counter_t *gm_metrics_idle_gauge(gm_metrics_shard_t *self, const char *cluster)
 {
     const gm_metrics_t *metrics = self->metrics;
     size_t series = find_cluster_series(metrics, gm_interned_find(metrics->clusters, cluster));
 
-    gm_counter_add(&self->cells[GM_METRIC_UPSTREAM_IDLE][series], (uint64_t)(int64_t)change);
+    return &self->cells[GM_METRIC_UPSTREAM_IDLE][series];
 }
 
 void gm_metrics_set_loop_lag(gm_metrics_shard_t *self, uint64_t ns)

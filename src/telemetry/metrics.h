@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/counter.h"
 #include "base/memory.h"
 #include "telemetry/record.h"
 
@@ -96,8 +97,8 @@ void gm_metrics_count_close(gm_metrics_shard_t *self, gm_metrics_listener_t list
 /** A TLS handshake with a client is over. */
 void gm_metrics_count_handshake(gm_metrics_shard_t *self, bool is_ok);
 
-/** `change` more connections to a cluster are idle; negative = fewer. */
-void gm_metrics_count_idle(gm_metrics_shard_t *self, const char *cluster, int change);
+/** How many connections to a cluster are idle: for its worker to add to, and to keep at hand. */
+gm_counter_t *gm_metrics_idle_gauge(gm_metrics_shard_t *self, const char *cluster);
 
 /** The longest round of the event loop in the last seconds. */
 void gm_metrics_set_loop_lag(gm_metrics_shard_t *self, uint64_t ns);

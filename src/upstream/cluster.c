@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -63,6 +64,25 @@ static gm_address_t address_unix(const char *path)
     un->sun_family = AF_UNIX;
     strncpy(un->sun_path, path, sizeof(un->sun_path) - 1); /* longer ones never come here */
     return address;
+}
+
+char *gm_address_format(const gm_address_t *self, char out[GM_ADDRESS_TEXT_BYTES])
+{
+    const struct sockaddr_in *v4 = (const void *)&self->bytes;
+    const struct sockaddr_in6 *v6 = (const void *)&self->bytes;
+    const struct sockaddr_un *un = (const void *)&self->bytes;
+    char host[INET6_ADDRSTRLEN] = "";
+
+    if (self->bytes.ss_family == AF_UNIX) {
+        snprintf(out, GM_ADDRESS_TEXT_BYTES, "unix:%.107s", un->sun_path);
+    } else if (self->bytes.ss_family == AF_INET) {
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof(host));
+        gm_text_format_hostport(out, GM_ADDRESS_TEXT_BYTES, host, ntohs(v4->sin_port));
+    } else {
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof(host));
+        gm_text_format_hostport(out, GM_ADDRESS_TEXT_BYTES, host, ntohs(v6->sin6_port));
+    }
+    return out;
 }
 
 /* @return how many addresses need no look-up */

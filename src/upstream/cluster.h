@@ -18,6 +18,11 @@ typedef struct gm_address {
     socklen_t length;
 } gm_address_t;
 
+#define GM_ADDRESS_TEXT_BYTES 128
+
+/** "127.0.0.1:3000", "[::1]:3000", "unix:/path". @return out */
+char *gm_address_format(const gm_address_t *self, char out[GM_ADDRESS_TEXT_BYTES]);
+
 /** Why a look-up came back without an address. */
 typedef struct gm_look_up_error {
     gm_failure_t

@@ -65,18 +65,10 @@ static void finish(gm_connector_t *self)
 /* "127.0.0.1:3000: Connection refused" */
 static void describe(gm_connector_t *self, const char *words)
 {
-    char host[NI_MAXHOST] = "?", hostport[NI_MAXHOST + 8];
-    struct sockaddr *address = (void *)&self->result.address.bytes; /* the library wants it writable */
+    char text[GM_ADDRESS_TEXT_BYTES];
 
-    if (address->sa_family == AF_UNIX) {
-        snprintf(self->result.detail, sizeof(self->result.detail), "%.80s: %.40s",
-                 gm_cluster_authority(self->cluster), words);
-        return;
-    }
-    if (h2o_socket_getnumerichost(address, self->result.address.length, host) == SIZE_MAX)
-        strcpy(host, "?");
-    gm_text_format_hostport(hostport, sizeof(hostport), host, gm_cluster_port(self->cluster));
-    snprintf(self->result.detail, sizeof(self->result.detail), "%.80s: %.40s", hostport, words);
+    snprintf(self->result.detail, sizeof(self->result.detail), "%.80s: %.40s",
+             gm_address_format(&self->result.address, text), words);
 }
 
 static gm_failure_t failure_of(int error)
@@ -170,12 +162,12 @@ static void on_writable(h2o_socket_t *sock, const char *unused)
         return;
     }
     setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    if (self->tls != NULL)
-        gm_record_enter(self->record, GM_PHASE_TLS);
-    if (self->tls != NULL)
-        h2o_socket_ssl_handshake(sock, self->tls, gm_tls_client_context_server_name(self->tls), on_handshake);
-    else
+    if (self->tls == NULL) {
         hand_over(self);
+        return;
+    }
+    gm_record_enter(self->record, GM_PHASE_TLS);
+    h2o_socket_ssl_handshake(sock, self->tls, gm_tls_client_context_server_name(self->tls), on_handshake);
 }
 
 static void on_failed_at_once(h2o_timeout_entry_t *entry)

@@ -10,7 +10,6 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/text.h"
 
 #define RESTED_MS 20
 
@@ -20,6 +19,7 @@ struct gm_pool {
     size_t max_idle, count;
     gm_watches_t *watches;       /* borrowed */
     gm_metrics_shard_t *metrics; /* borrowed; NULL = nobody counts */
+    gm_counter_t *idle_gauge;    /* of these; NULL = not looked up yet */
     gm_turns_t turns;
     uint32_t version; /* of the cluster's addresses that the idle connections go to */
     size_t preferred;
@@ -48,12 +48,20 @@ gm_pool_t *gm_pool_create(gm_cluster_t *cluster, const gm_pool_options_t *option
     return self;
 }
 
+static void count_idle(gm_pool_t *self, int change)
+{
+    if (self->metrics == NULL)
+        return;
+    if (self->idle_gauge == NULL)
+        self->idle_gauge = gm_metrics_idle_gauge(self->metrics, gm_cluster_name(self->cluster));
+    gm_counter_add(self->idle_gauge, (uint64_t)(int64_t)change);
+}
+
 static void remove_idle(gm_pool_t *self, gm_client_t *client)
 {
     h2o_linklist_unlink(&client->link);
     --self->count;
-    if (self->metrics != NULL)
-        gm_metrics_count_idle(self->metrics, gm_cluster_name(self->cluster), -1);
+    count_idle(self, -1);
 }
 
 /* Once a round of the loop is over, what was given back in it is like all others. */
@@ -153,8 +161,7 @@ void gm_pool_give(gm_pool_t *self, gm_client_t *client)
     }
     h2o_linklist_insert(self->fresh.next, &client->link);
     ++self->count;
-    if (self->metrics != NULL)
-        gm_metrics_count_idle(self->metrics, gm_cluster_name(self->cluster), 1);
+    count_idle(self, 1);
     gm_client_wait(client, hint_ms < self->idle_ms ? hint_ms : self->idle_ms, on_gone, self);
 }
 
@@ -168,16 +175,12 @@ size_t gm_pool_preferred_address(const gm_pool_t *self)
     return self->preferred;
 }
 
-static void name_endpoint(gm_client_t *client, const gm_cluster_t *cluster, const gm_connected_t *connected)
+static void name_endpoint(gm_client_t *client, const gm_connected_t *connected)
 {
-    struct sockaddr *address = (void *)&connected->address.bytes; /* the library wants it writable */
-    char host[NI_MAXHOST], hostport[NI_MAXHOST + 8];
-    const char *name = gm_cluster_authority(cluster);
+    char text[GM_ADDRESS_TEXT_BYTES];
 
-    if (address->sa_family != AF_UNIX &&
-        h2o_socket_getnumerichost(address, connected->address.length, host) != SIZE_MAX)
-        name = gm_text_format_hostport(hostport, sizeof(hostport), host, gm_cluster_port(cluster));
-    snprintf(client->endpoint, sizeof(client->endpoint), "%.63s", name);
+    snprintf(client->endpoint, sizeof(client->endpoint), "%.63s",
+             gm_address_format(&connected->address, text));
 }
 
 gm_client_t *gm_pool_adopt(gm_pool_t *self, const gm_connected_t *connected)
@@ -186,7 +189,7 @@ gm_client_t *gm_pool_adopt(gm_pool_t *self, const gm_connected_t *connected)
 
     follow_cluster(self);
     client->version = connected->version;
-    name_endpoint(client, self->cluster, connected);
+    name_endpoint(client, connected);
     if (client->version == self->version)
         self->preferred = connected->index;
     return client;

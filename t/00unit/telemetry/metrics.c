@@ -395,8 +395,8 @@ static void test_max_clusters(void)
     serve(metrics, 0, &orders);
     serve(metrics, 0, &users);
     serve(metrics, 0, &refused);
-    gm_metrics_count_idle(gm_metrics_shard(metrics, 0), clusters[0], 5);
-    gm_metrics_count_idle(gm_metrics_shard(metrics, 0), clusters[1], 2);
+    gm_counter_add(gm_metrics_idle_gauge(gm_metrics_shard(metrics, 0), clusters[0]), (uint64_t)5);
+    gm_counter_add(gm_metrics_idle_gauge(gm_metrics_shard(metrics, 0), clusters[1]), (uint64_t)2);
     page = page_of(metrics);
     ok(page_has(page, "gomesh_requests_total{service=\"orders\",status=\"2xx\"}", "2"));
     ok(page_has(page, "gomesh_requests_total{service=\"other\",status=\"other\"}", "2"));
@@ -504,11 +504,11 @@ static void test_gauges(void)
     gm_metrics_count_handshake(second, true);
     gm_metrics_count_handshake(second, false);
     gm_metrics_count_handshake(second, false);
-    gm_metrics_count_idle(first, clusters[0], 1);
-    gm_metrics_count_idle(second, clusters[0], 3);
-    gm_metrics_count_idle(second, clusters[0], -2);
-    gm_metrics_count_idle(second, clusters[1], 1);
-    gm_metrics_count_idle(second, clusters[1], -1);
+    gm_counter_add(gm_metrics_idle_gauge(first, clusters[0]), (uint64_t)1);
+    gm_counter_add(gm_metrics_idle_gauge(second, clusters[0]), (uint64_t)3);
+    gm_counter_add(gm_metrics_idle_gauge(second, clusters[0]), (uint64_t)(-2));
+    gm_counter_add(gm_metrics_idle_gauge(second, clusters[1]), (uint64_t)1);
+    gm_counter_add(gm_metrics_idle_gauge(second, clusters[1]), (uint64_t)(-1));
     gm_metrics_set_loop_lag(first, 1500000000);
     gm_metrics_set_loop_lag(second, 2 * MS);
     gm_metrics_set_loop_lag(second, MS);
@@ -540,7 +540,7 @@ static void test_gauge_below_zero(void)
     gm_metrics_t *metrics = create(1, 200);
 
     gm_metrics_count_close(gm_metrics_shard(metrics, 0), GM_METRICS_HTTP);
-    gm_metrics_count_idle(gm_metrics_shard(metrics, 0), clusters[0], -1);
+    gm_counter_add(gm_metrics_idle_gauge(gm_metrics_shard(metrics, 0), clusters[0]), (uint64_t)(-1));
     ok(has(metrics, "gomesh_connections_open{listener=\"http\"}", "0"));
     ok(has(metrics, "gomesh_upstream_connections_idle{cluster=\"users\"}", "0"));
     gm_metrics_destroy(metrics);
@@ -563,7 +563,7 @@ static gm_metrics_t *create_busy(bool in_reverse)
         record.is_reused = n % 3 == 0;
         serve(metrics, (size_t)n % 2, &record);
     }
-    gm_metrics_count_idle(gm_metrics_shard(metrics, 1), clusters[1], 1);
+    gm_counter_add(gm_metrics_idle_gauge(gm_metrics_shard(metrics, 1), clusters[1]), (uint64_t)1);
     return metrics;
 }
 

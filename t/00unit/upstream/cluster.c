@@ -108,6 +108,21 @@ static void test_too_many(void)
     gm_cluster_release(cluster);
 }
 
+static void test_addresses_as_text(void)
+{
+    static const char *const hosts[][2] = {
+        {"127.0.0.2", "127.0.0.2:81"}, {"::1", "[::1]:81"}, {"unix:/run/x.sock", "unix:/run/x.sock"}};
+    char text[GM_ADDRESS_TEXT_BYTES];
+
+    for (size_t i = 0; i != sizeof(hosts) / sizeof(hosts[0]); ++i) {
+        gm_cluster_t *cluster = gm_cluster_create("x", hosts[i][0], 81, "x");
+        gm_addresses_t addresses;
+        gm_cluster_get_addresses(cluster, &addresses);
+        ok(addresses.count == 1 && strcmp(gm_address_format(&addresses.items[0], text), hosts[i][1]) == 0);
+        gm_cluster_release(cluster);
+    }
+}
+
 static void test_last_failure(void)
 {
     gm_cluster_t *cluster = gm_cluster_create("c", "127.0.0.1", 80, "127.0.0.1:80");
@@ -126,6 +141,7 @@ static void test_last_failure(void)
 
 int main(void)
 {
+    subtest("addresses as text", test_addresses_as_text);
     subtest("the last failure", test_last_failure);
     subtest("known at once", test_known);
     subtest("a unix socket", test_socket);

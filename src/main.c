@@ -277,7 +277,7 @@ static int run_proxy(const options_t *options)
         code = EXIT_CONFIG;
     } else if (options->dump) {
         printf("# the effective configuration of %s\n", source_name(options, &loaded));
-        gm_render_yaml(gm_snapshot_config(loaded.snapshot), &text);
+        gm_render_yaml(gm_snapshot_config(loaded.snapshot), false, &text);
         print(&text, stdout);
     } else {
         code = serve(options, &loaded);

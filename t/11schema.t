@@ -64,6 +64,9 @@ def same_options():
         "  - { match: { host: a.x, path: { prefix: /a } }, backend: *b }\n"
         "  - { match: { path: { exact: /b } }, backend: { host: b, port: 1 }, policies: *p }\n"
         "admin: { socket: all.sock }\n"
+        "tracing:\n"
+        "  otlp: { endpoint: 'https://a', headers: [*v], tls: { ca_file: all.crt, server_name: a, cert_file: all.crt,"
+        " key_file: all.key } }\n"
     )
     dumped = dumped_keys("-config", write_file("all.yaml", full))
     dumped |= dumped_keys("-config", write_file("cors.yaml", "policies: [{ cors: { allow_origins: '*' } }]\n"))

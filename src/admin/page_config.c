@@ -1,7 +1,6 @@
 /*
- * /config: the effective configuration, as `gomesh -dump` prints it. It names files of keys, and has none of
- * their contents; an option that is a secret itself must be left out here. Called from the table in admin.c,
- * on the window's thread.
+ * /config: the effective configuration, as `gomesh -dump` prints it, but without secrets: it names files of
+ * keys, and rows with GM_FIELD_SECRET are hidden. Called from the table in admin.c, on the window's thread.
  */
 #include "admin/page.h"
 #include "config/render.h"
@@ -16,5 +15,5 @@ void gm_admin_page_config(gm_admin_call_t *call)
     }
     gm_buffer_printf(call->out, "# the effective configuration of %s\n",
                      options->source != NULL ? options->source : "no file");
-    gm_render_yaml(gm_snapshot_config(options->snapshot), call->out);
+    gm_render_yaml(gm_snapshot_config(options->snapshot), true, call->out);
 }

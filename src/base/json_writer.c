@@ -149,6 +149,12 @@ void gm_json_integer(gm_json_t *self, int64_t value)
     gm_buffer_printf(self->out, "%" PRId64, value);
 }
 
+void gm_json_number(gm_json_t *self, const char *digits)
+{
+    separate(self);
+    gm_buffer_append_text(self->out, digits);
+}
+
 void gm_json_boolean(gm_json_t *self, bool value)
 {
     separate(self);

@@ -223,8 +223,22 @@ typedef struct gm_access_conf {
     uint64_t slower_than_ms; /* 0 = whatever it took */
 } gm_access_conf_t;
 
+/* Where spans go: a collector that speaks OTLP over HTTP. */
+typedef struct gm_otlp_conf {
+    bool present;              /* false = nowhere */
+    char *endpoint;            /* owned; a URL */
+    char *service_name;        /* owned */
+    gm_header_confs_t headers; /* owned; what authorizes, for example */
+    uint64_t sample;           /* millionths, of traces that begin here */
+    uint64_t batch, queue;     /* spans */
+    uint64_t delay_ms;         /* how long at most a span waits for others */
+    uint64_t timeout_ms;       /* for one batch */
+    gm_backend_tls_conf_t tls; /* of an https endpoint */
+} gm_otlp_conf_t;
+
 typedef struct gm_tracing_conf {
     uint64_t enabled; /* 0 = fields about traces are passed on as they are */
+    gm_otlp_conf_t otlp;
 } gm_tracing_conf_t;
 
 typedef struct gm_log_conf {

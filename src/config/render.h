@@ -6,10 +6,13 @@
 #include "base/json_writer.h"
 #include "config/config.h"
 
-/** The effective configuration, defaults filled in; loading it again gives the same settings. */
-void gm_render_yaml(const gm_config_t *config, gm_buffer_t *out);
+/**
+ * The effective configuration, defaults filled in; loading it again gives the same settings.
+ * @param hides_secrets  leave out what not everybody who may look inside may know
+ */
+void gm_render_yaml(const gm_config_t *config, bool hides_secrets, gm_buffer_t *out);
 
-/** The same as one JSON object. */
+/** The same as one JSON object, without secrets. */
 void gm_render_json(const gm_config_t *config, gm_json_t *json);
 
 /** JSON Schema (draft 07) of a configuration file, for editors. */

@@ -20,7 +20,10 @@ static void render_scalar(const gm_field_t *field, const void *of, gm_json_t *js
 {
     gm_buffer_t text = {0};
 
-    gm_render_value(field, of, &text);
+    if ((field->flags & GM_FIELD_SECRET) != 0)
+        gm_buffer_append_text(&text, GM_RENDER_HIDDEN);
+    else
+        gm_render_value(field, of, &text);
     if (text.text == NULL)
         gm_json_string(json, "");
     else if (is_number(field, text.text))

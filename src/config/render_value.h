@@ -4,6 +4,8 @@
 
 #include "config/fields.h"
 
+#define GM_RENDER_HIDDEN "[hidden]" /* in the place of a secret */
+
 /** Whether there is nothing to show of a row: it has no value, and no default. */
 bool gm_render_is_unset(const gm_field_t *field, const void *of);
 

@@ -84,11 +84,14 @@ void gm_render_value(const gm_field_t *field, const void *of, gm_buffer_t *out)
         make_absolute(out);
 }
 
-static void render_scalar(const gm_field_t *field, const void *of, gm_buffer_t *out)
+static void render_scalar(const gm_field_t *field, const void *of, bool hides_secrets, gm_buffer_t *out)
 {
     gm_buffer_t text = {0};
 
-    gm_render_value(field, of, &text);
+    if (hides_secrets && (field->flags & GM_FIELD_SECRET) != 0)
+        gm_buffer_append_text(&text, GM_RENDER_HIDDEN);
+    else
+        gm_render_value(field, of, &text);
     if (needs_quotes(field))
         render_text(text.text, out);
     else
@@ -138,7 +141,7 @@ bool gm_render_is_unset(const gm_field_t *field, const void *of)
 
 /* `dash` stands in front of the first line of a list item. */
 static void render_section(const gm_section_t *section, const void *of, int depth, bool dash,
-                           gm_buffer_t *out)
+                           bool hides_secrets, gm_buffer_t *out)
 {
     for (const gm_field_t *field = section->fields; field->name != NULL; ++field) {
         const void *value = at(of, (ptrdiff_t)field->offset);
@@ -148,23 +151,23 @@ static void render_section(const gm_section_t *section, const void *of, int dept
         dash = false;
         if (field->type == GM_FIELD_SECTION) {
             gm_buffer_append_char(out, '\n');
-            render_section(field->section, value, depth + 1, false, out);
+            render_section(field->section, value, depth + 1, false, hides_secrets, out);
         } else if (field->type == GM_FIELD_LIST) {
             const GM_VECTOR(void *) *list = value;
             gm_buffer_append_char(out, '\n');
             for (size_t i = 0; i != list->size; ++i)
-                render_section(field->section, list->items[i], depth + 2, true, out);
+                render_section(field->section, list->items[i], depth + 2, true, hides_secrets, out);
         } else if (field->type == GM_FIELD_TEXTS) {
             gm_buffer_append_char(out, ' ');
             render_texts(value, out);
         } else {
             gm_buffer_append_char(out, ' ');
-            render_scalar(field, of, out);
+            render_scalar(field, of, hides_secrets, out);
         }
     }
 }
 
-void gm_render_yaml(const gm_config_t *config, gm_buffer_t *out)
+void gm_render_yaml(const gm_config_t *config, bool hides_secrets, gm_buffer_t *out)
 {
-    render_section(&gm_config_section, config, 0, false, out);
+    render_section(&gm_config_section, config, 0, false, hides_secrets, out);
 }

@@ -220,7 +220,7 @@ static const gm_section_t access_policy_section = {"policies.access", access_pol
 static const gm_field_t header_fields[] = {
     {"name", GM_FIELD_TEXT, AT(gm_header_conf_t, name), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED | GM_FIELD_NAME, NULL,
      "name of the field"},
-    {"value", GM_FIELD_TEXT, AT(gm_header_conf_t, value), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED, NULL,
+    {"value", GM_FIELD_TEXT, AT(gm_header_conf_t, value), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED | GM_FIELD_SECRET, NULL,
      "its value; %{remote_addr}, host, method, path, scheme, route, cluster and trace_id in such braces stand for the "
      "request's (${…} is an environment variable, put in when this file is read); %%{ is a plain %{"},
     {0}};
@@ -348,9 +348,45 @@ static const gm_field_t log_fields[] = {
     {0}};
 static const gm_section_t log_section = {"log", log_fields, sizeof(gm_log_conf_t), -1, -1, NOT_A_HOSTPORT};
 
+static const gm_field_t otlp_header_fields[] = {
+    {"name", GM_FIELD_TEXT, AT(gm_header_conf_t, name), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED | GM_FIELD_NAME, NULL,
+     "name of the field"},
+    {"value", GM_FIELD_TEXT, AT(gm_header_conf_t, value), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED | GM_FIELD_SECRET, NULL,
+     "its value as it is; a secret is best written as ${NAME}, an environment variable"},
+    {0}};
+static const gm_section_t otlp_header_section = {"tracing.otlp.headers", otlp_header_fields, sizeof(gm_header_conf_t), -1,
+    -1, NOT_A_HOSTPORT};
+static const gm_section_t otlp_tls_section = {"tracing.otlp.tls", backend_tls_fields, sizeof(gm_backend_tls_conf_t),
+    AT(gm_backend_tls_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t otlp_fields[] = {
+    {"endpoint", GM_FIELD_TEXT, AT(gm_otlp_conf_t, endpoint), NULL, 0, 0, NULL, NULL, GM_FIELD_REQUIRED, "url",
+     "of an OpenTelemetry collector, by HTTP: http://localhost:4318; without a path /v1/traces is added"},
+    {"service_name", GM_FIELD_TEXT, AT(gm_otlp_conf_t, service_name), "gomesh", 0, 0, NULL, NULL, 0, "service",
+     "what the spans say that they come from"},
+    {"headers", GM_FIELD_LIST, AT(gm_otlp_conf_t, headers), NULL, 0, 0, NULL, &otlp_header_section, 0, NULL,
+     "fields that each batch is sent with, for what authorizes"},
+    {"sample", GM_FIELD_FRACTION, AT(gm_otlp_conf_t, sample), "0.01", 0, 1000000, NULL, NULL, 0, "sampling ratio",
+     "of traces that begin here, the share that is exported; a client's traceparent decides for its own trace"},
+    {"batch", GM_FIELD_COUNT, AT(gm_otlp_conf_t, batch), "512", 1, 8192, NULL, NULL, 0, "batch_size",
+     "spans that are sent at once, as soon as so many are there"},
+    {"delay", GM_FIELD_DURATION, AT(gm_otlp_conf_t, delay_ms), "1s", 1, 60000, NULL, NULL, 0, "interval",
+     "how long a span waits for others at most"},
+    {"queue", GM_FIELD_COUNT, AT(gm_otlp_conf_t, queue), "2048", 1, 65536, NULL, NULL, 0, "queue_size",
+     "spans that are kept while the collector is slow or away; further ones are dropped and counted"},
+    {"timeout", GM_FIELD_DURATION, AT(gm_otlp_conf_t, timeout_ms), "10s", 1, 3600000, NULL, NULL, 0, NULL,
+     "time for the collector to take a batch and to answer"},
+    {"tls", GM_FIELD_SECTION, AT(gm_otlp_conf_t, tls), NULL, 0, 0, NULL, &otlp_tls_section, 0, NULL,
+     "of an https endpoint; absent = with the system's authorities"},
+    {0}};
+static const gm_section_t otlp_section = {"tracing.otlp", otlp_fields, sizeof(gm_otlp_conf_t),
+    AT(gm_otlp_conf_t, present), -1, NOT_A_HOSTPORT};
+
 static const gm_field_t tracing_fields[] = {
     {"enabled", GM_FIELD_BOOLEAN, AT(gm_tracing_conf_t, enabled), "true", 0, 0, booleans, NULL, 0, NULL,
      "each request has a trace: X-Trace-ID and traceparent are taken from clients or made; false = passed on unread"},
+    {"otlp", GM_FIELD_SECTION, AT(gm_tracing_conf_t, otlp), NULL, 0, 0, NULL, &otlp_section, 0, "exporter otel",
+     "where spans go: one for a request, and one for each try at a backend; absent = nowhere"},
     {0}};
 static const gm_section_t tracing_section = {"tracing", tracing_fields, sizeof(gm_tracing_conf_t), -1, -1, NOT_A_HOSTPORT};
 

@@ -55,6 +55,10 @@ bool gm_validate_is_loopback(const char *listen_host);
  */
 void gm_config_validate_admin(gm_config_t *config, gm_diagnostics_t *diagnostics);
 
+/** The part about the export of spans, called by gm_config_validate. */
+void gm_config_validate_tracing(gm_config_t *config, const gm_checks_t *checks,
+                                gm_diagnostics_t *diagnostics);
+
 /** The part about TLS, called by gm_config_validate. */
 void gm_config_validate_tls(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
 

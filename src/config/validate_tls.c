@@ -174,21 +174,24 @@ static void check_listener(const validation_t *v)
     check_client_auth(v, tls);
 }
 
-static void check_backend(const validation_t *v, const gm_backend_conf_t *backend)
+static void check_client(const validation_t *v, const gm_backend_tls_conf_t *tls, const char *key)
 {
-    const gm_backend_tls_conf_t *tls = &backend->tls;
-
     if (!tls->present)
         return;
-    if (v->config->proxy.engine == GM_ENGINE_H2O)
-        complain(v, &tls->present, "backend.tls needs the engine gomesh");
     check_authorities(v, "ca_file", &tls->ca_file);
-    check_both(v, "backend.tls", &tls->cert_file, &tls->key_file);
+    check_both(v, key, &tls->cert_file, &tls->key_file);
     check_pair(v, &tls->cert_file, &tls->key_file);
     if (!tls->verify && !is_bad(v, &tls->verify))
         report(v, GM_SEVERITY_WARNING, &tls->verify, NULL,
                "verify: false accepts any certificate: whoever stands between proxy and backend can read and "
                "change everything");
+}
+
+static void check_backend(const validation_t *v, const gm_backend_conf_t *backend)
+{
+    if (backend->tls.present && v->config->proxy.engine == GM_ENGINE_H2O)
+        complain(v, &backend->tls.present, "backend.tls needs the engine gomesh");
+    check_client(v, &backend->tls, "backend.tls");
 }
 
 void gm_config_validate_tls(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics)
@@ -200,4 +203,5 @@ void gm_config_validate_tls(gm_config_t *config, const gm_checks_t *checks, gm_d
     check_backend(&v, &config->proxy.backend);
     for (size_t i = 0; i != config->routes.size; ++i)
         check_backend(&v, &config->routes.items[i]->backend);
+    check_client(&v, &config->tracing.otlp.tls, "tracing.otlp.tls");
 }

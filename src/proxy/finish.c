@@ -5,7 +5,9 @@
 #include "proxy/finish.h"
 
 #include "front/downstream.h"
+#include "proxy/trace.h"
 #include "telemetry/log.h"
+#include "telemetry/otlp.h"
 
 static gm_record_text_t text_of(h2o_iovec_t text)
 {
@@ -57,13 +59,40 @@ void gm_finish_open(gm_request_t *request)
 
 /* ---- on the way */
 
-void gm_finish_begin_attempt(gm_request_t *request, const gm_client_t *client)
+void gm_finish_begin_attempt(gm_request_t *request)
+{
+    ++request->record.attempts;
+    if (request->record.spans != NULL)
+        gm_trace_begin_attempt(request);
+}
+
+void gm_finish_use_connection(gm_request_t *request, const gm_client_t *client)
 {
     gm_record_t *record = &request->record;
 
     record->is_reused = client->exchanges != 0;
     if (record->marked_ns != 0) /* the connection may go before the record is read */
         record->endpoint = h2o_strdup(&request->req->pool, client->endpoint, SIZE_MAX).base;
+    if (record->spans != NULL)
+        gm_spans_last(record->spans)->endpoint = record->endpoint;
+}
+
+void gm_finish_note_answer(gm_request_t *request, int status)
+{
+    gm_attempt_t *attempt = request->record.spans != NULL ? gm_spans_last(request->record.spans) : NULL;
+
+    if (attempt != NULL)
+        attempt->status = status;
+}
+
+void gm_finish_end_attempt(gm_request_t *request, int failure)
+{
+    gm_attempt_t *attempt = request->record.spans != NULL ? gm_spans_last(request->record.spans) : NULL;
+
+    if (attempt == NULL || attempt->ended_ns != 0)
+        return;
+    attempt->ended_ns = gm_clock_monotonic_ns();
+    attempt->failure = failure;
 }
 
 void gm_finish_forget(gm_request_t *request)
@@ -114,6 +143,34 @@ static void fill(gm_request_t *request)
     record->bytes_out = req->bytes_sent;
 }
 
+/* Only what spans have, and nobody else asks for. */
+static void fill_spans(gm_request_t *request)
+{
+    const h2o_req_t *req = request->req;
+    gm_spans_t *spans = request->record.spans;
+    ssize_t agent = h2o_find_header(&req->headers, H2O_TOKEN_USER_AGENT, -1);
+
+    spans->scheme = req->scheme == &H2O_URL_SCHEME_HTTPS ? "https" : "http";
+    spans->route_path = request->route != NULL ? request->route->path : NULL;
+    if (request->cluster != NULL) {
+        spans->authority = gm_cluster_authority(request->cluster);
+        spans->has_secure_backend = request->context->proxy->tls[request->route->cluster] != NULL;
+    }
+    if (agent != -1)
+        spans->user_agent = text_of(req->headers.entries[agent].value);
+}
+
+static void export_spans(gm_request_t *request)
+{
+    gm_buffer_t text = {0};
+    size_t count;
+
+    fill_spans(request);
+    count = gm_otlp_write_spans(&request->record, &text);
+    gm_span_queue_submit(request->context->proxy->spans, text.text, text.length, count);
+    gm_buffer_dispose(&text);
+}
+
 void gm_finish(gm_request_t *request)
 {
     gm_proxy_context_t *context = request->context;
@@ -132,4 +189,6 @@ void gm_finish(gm_request_t *request)
         gm_ring_add(context->ring, record);
     if (context->access_log != NULL)
         gm_access_log_write(context->access_log, record);
+    if (record->spans != NULL)
+        export_spans(request);
 }

@@ -31,10 +31,10 @@ typedef struct gm_forward {
     gm_watch_t total;     /* request_timeout */
     gm_turn_t turn;       /* upstream.max_connections */
     h2o_iovec_t head;
+    gm_request_framing_t framing; /* towards the endpoint */
     gm_message_options_t options; /* of the answer's Connection */
     h2o_buffer_t *up, *down;      /* owned: what is being written to the endpoint, and to the client */
     uint64_t body_bytes;          /* taken from the client so far */
-    bool is_chunked;              /* towards the endpoint */
     bool has_head_out, has_sent_all;
     bool has_taken_body; /* some of it is in `up`, or gone */
     bool has_whole_body; /* and all of it is in `up` */
@@ -54,6 +54,7 @@ static void connect_anew(gm_forward_t *self);
 static void on_body_change(gm_stream_t *body);
 static void write_request(gm_forward_t *self);
 static void send_answer(gm_forward_t *self);
+static void make_head(gm_forward_t *self);
 
 static gm_pool_t *pool_of(const gm_request_t *request)
 {
@@ -175,7 +176,7 @@ static void open_tunnel(gm_forward_t *self, gm_span_t protocol)
     self->body = self->downstream->open_tunnel(req, protocol);
     self->body->data = self;
     self->body->on_change = on_body_change;
-    self->has_sent_all = self->has_whole_body = self->is_chunked = false;
+    self->has_sent_all = self->has_whole_body = self->framing.is_chunked = false;
 }
 
 /* The endpoint has nothing more to say; the client may have. @return whether both are done */
@@ -219,6 +220,7 @@ static int on_head(void *data, const gm_head_t *head, const char *bytes)
         fail(self, GM_FAILURE_RESPONSE_MALFORMED, "it switched protocols without being asked");
         return -1;
     }
+    gm_finish_note_answer(self->request, (int)head->status);
     copy = h2o_mem_alloc_pool(&req->pool, head->length + 1);
     memcpy(copy, bytes, head->length);
     req->res.status = (int)head->status;
@@ -266,6 +268,7 @@ static void release_client(gm_forward_t *self)
 {
     gm_client_t *client = self->client;
 
+    gm_finish_end_attempt(self->request, GM_NO_FAILURE);
     take_trailers(self);
     detach(self);
     self->client = NULL;
@@ -358,18 +361,18 @@ static size_t add_body(gm_forward_t *self, h2o_iovec_t *bufs)
         piece = self->up->size;
         self->body_bytes += piece;
     }
-    if (piece != 0 && self->is_chunked)
+    if (piece != 0 && self->framing.is_chunked)
         bufs[count++] = h2o_iovec_init(
             self->size_line, (size_t)snprintf(self->size_line, sizeof(self->size_line), "%zx\r\n", piece));
     if (piece != 0)
         bufs[count++] = h2o_iovec_init(self->up->bytes, piece);
-    if (piece != 0 && self->is_chunked)
+    if (piece != 0 && self->framing.is_chunked)
         bufs[count++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
     if (!self->body->has_ended || self->body->available != 0)
         return count;
     self->has_sent_all = true;
     self->has_whole_body = self->body_bytes == self->up->size;
-    if (self->is_chunked)
+    if (self->framing.is_chunked)
         bufs[count++] =
             gm_message_last_chunk(&self->request->req->pool, self->body->trailers, self->body->trailer_count);
     return count;
@@ -482,7 +485,10 @@ static void on_error(void *data, const gm_client_error_t *error)
     if (error->was_stale && gm_retry_is_allowed(self->request->req, self->has_taken_body,
                                                 self->has_whole_body || self->held != NULL)) {
         rewind_request(self);
+        gm_finish_end_attempt(self->request, (int)error->failure);
         connect_anew(self);
+        if (self->request->record.spans != NULL) /* it names the attempt */
+            make_head(self);
         return;
     }
     fail(self, error->failure, error->detail);
@@ -501,7 +507,7 @@ static void begin_exchange(gm_forward_t *self, gm_client_t *client)
     const gm_timeout_conf_t *timeouts = timeouts_of(self->request);
 
     self->client = client;
-    gm_finish_begin_attempt(self->request, client);
+    gm_finish_use_connection(self->request, client);
     gm_client_begin(client, &events, self, is_head_request(self), timeouts->read_timeout_ms,
                     timeouts->write_timeout_ms);
     if (self->body != NULL && !self->has_taken_body)
@@ -525,7 +531,7 @@ static void connect_anew(gm_forward_t *self)
 {
     gm_proxy_context_t *context = self->request->context;
 
-    ++self->request->record.attempts;
+    gm_finish_begin_attempt(self->request);
     self->request->connector = gm_connector_start(
         &context->connecting, self->request->cluster, gm_pool_preferred_address(pool_of(self->request)),
         context->proxy->tls[self->request->route->cluster], &self->request->record, on_connected, self);
@@ -540,7 +546,7 @@ static void connect_first(gm_forward_t *self)
         connect_anew(self);
         return;
     }
-    ++self->request->record.attempts;
+    gm_finish_begin_attempt(self->request);
     begin_exchange(self, client);
 }
 
@@ -578,15 +584,18 @@ static gm_request_framing_t choose_framing(const gm_stream_t *body, const gm_dow
     return framing;
 }
 
+static void make_head(gm_forward_t *self)
+{
+    self->head = gm_request_head_make(self->request->req, gm_policy_host(self->request), self->downstream,
+                                      &self->framing);
+}
+
 /* As much of the body as there has to be is here. */
 static void begin(gm_forward_t *self)
 {
-    gm_request_framing_t framing = choose_framing(self->body, self->downstream, is_head_request(self));
-
-    self->is_chunked = framing.is_chunked;
-    self->asks_for_upgrade = framing.upgrade.base != NULL;
-    self->head =
-        gm_request_head_make(self->request->req, gm_policy_host(self->request), self->downstream, &framing);
+    self->framing = choose_framing(self->body, self->downstream, is_head_request(self));
+    self->asks_for_upgrade = self->framing.upgrade.base != NULL;
+    make_head(self);
     if (self->body != NULL) {
         self->body->data = self;
         self->body->on_change = on_body_change;

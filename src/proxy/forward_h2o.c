@@ -5,6 +5,7 @@
  */
 #include "proxy/forward_h2o.h"
 
+#include "proxy/finish.h"
 #include "proxy/reply.h"
 #include "proxy/retry.h"
 
@@ -17,7 +18,6 @@ static void dispatch(gm_request_t *request, h2o_socketpool_t *pool)
     h2o_handler_t *forwarder = request->context->proxy->forwarders[request->route->cluster];
 
     ++request->tries;
-    ++request->record.attempts;
     request->record.is_reused = request->was_pooled;
     gm_record_enter(&request->record, GM_PHASE_FIRST_BYTE);
     request->overrides = (h2o_req_overrides_t){
@@ -41,6 +41,7 @@ static void connect_first(gm_request_t *request)
 {
     gm_proxy_context_t *context = request->context;
 
+    gm_finish_begin_attempt(request);
     request->was_pooled = false;
     request->connector =
         gm_connector_start(&context->connecting, request->cluster,
@@ -64,10 +65,12 @@ static int on_req(h2o_handler_t *self, h2o_req_t *req)
 
     (void)self;
     request->was_pooled = pool != NULL;
-    if (pool != NULL)
-        dispatch(request, pool);
-    else
+    if (pool == NULL) {
         connect_first(request);
+        return 0;
+    }
+    gm_finish_begin_attempt(request);
+    dispatch(request, pool);
     return 0;
 }
 
@@ -155,9 +158,11 @@ bool gm_forward_h2o_retry(gm_request_t *request, const char *message, h2o_ostrea
      * twice */
     again = is_connect_error(message) ||
             (request->was_pooled && is_lost_connection(message) && gm_retry_is_idempotent(request->req));
-    if (again)
-        gm_forward_h2o_swallow(request, slot);
-    return again;
+    if (!again)
+        return false;
+    gm_finish_end_attempt(request, (int)gm_forward_h2o_failure(message));
+    gm_forward_h2o_swallow(request, slot);
+    return true;
 }
 
 bool gm_forward_h2o_cancel(gm_request_t *request)

@@ -69,6 +69,10 @@ void gm_proxy_render_metrics(gm_proxy_t *self, gm_buffer_t *out)
     if (self->access_stream != NULL)
         dropped += gm_log_stream_dropped(self->access_stream);
     gm_metrics_set(self->metrics, GM_METRIC_LOG_DROPPED, dropped);
+    if (self->spans != NULL) {
+        gm_metrics_set(self->metrics, GM_METRIC_SPANS_EXPORTED, gm_span_queue_exported(self->spans));
+        gm_metrics_set(self->metrics, GM_METRIC_SPANS_DROPPED, gm_span_queue_dropped(self->spans));
+    }
     gm_metrics_render(self->metrics, out);
 }
 
@@ -76,6 +80,7 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_err
 {
     gm_proxy_t *self = gm_alloc(sizeof(*self));
     const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(snapshot, &self->cluster_count);
+    const gm_otlp_conf_t *otlp = &gm_snapshot_config(snapshot)->tracing.otlp;
 
     self->snapshot = gm_snapshot_retain(snapshot);
     self->held.folder = gm_snapshot_config(snapshot)->proxy.temp_dir;
@@ -89,6 +94,8 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_err
         free(self);
         return NULL;
     }
+    if (otlp->present)
+        self->spans = gm_span_queue_create(otlp->queue, otlp->batch);
     self->policies = gm_policies_create(snapshot);
     self->clusters = gm_alloc((self->cluster_count + 1) * sizeof(self->clusters[0]));
     self->forwarders = gm_alloc((self->cluster_count + 1) * sizeof(self->forwarders[0]));
@@ -120,6 +127,7 @@ void gm_proxy_destroy(gm_proxy_t *self)
     gm_policies_destroy(self->policies);
     gm_log_stream_close(self->access_stream);
     gm_metrics_destroy(self->metrics);
+    gm_span_queue_destroy(self->spans);
     free(self->names);
     free(self->clusters);
     free(self->tls);
@@ -175,6 +183,7 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
         pool.metrics = self->metrics = gm_metrics_shard(
             proxy->metrics, atomic_fetch_add_explicit(&proxy->shards, 1, memory_order_relaxed));
     self->traces = gm_snapshot_config(proxy->snapshot)->tracing.enabled;
+    self->sample = (uint32_t)gm_snapshot_config(proxy->snapshot)->tracing.otlp.sample;
     gm_random_init(&self->random);
     pool.watches = self->watches = gm_watches_create(shortest(timeout));
     h2o_timeout_init(loop, &self->request_timeout, timeout->request_timeout_ms);

@@ -12,6 +12,7 @@
 #include "telemetry/access_log.h"
 #include "telemetry/metrics.h"
 #include "telemetry/ring.h"
+#include "telemetry/span_queue.h"
 #include "upstream/connector.h"
 #include "upstream/pool.h"
 #include "upstream/pool_h2o.h"
@@ -32,6 +33,7 @@ typedef struct gm_proxy {
     gm_held_bodies_t held;          /* request_buffering */
     gm_log_stream_t *access_stream; /* owned; NULL = access lines go to the process log */
     gm_metrics_t *metrics;          /* owned; NULL = nobody can read them */
+    gm_span_queue_t *spans;         /* owned; NULL = nobody wants them */
     const char **names;             /* owned array, for the metrics: of routes, then of clusters */
     atomic_size_t shards;           /* that workers have taken */
     h2o_handler_t **forwarders;     /* owned array; each goes with the globalconf; one per cluster */
@@ -49,7 +51,8 @@ typedef struct gm_proxy_context {
     gm_metrics_shard_t *metrics; /* borrowed from the proxy; NULL = nobody can read them */
     gm_ring_t *ring;             /* owned; NULL = nobody can look inside */
     gm_random_t random;
-    bool traces; /* tracing is on */
+    bool traces;     /* tracing is on */
+    uint32_t sample; /* in millionths: of traces that begin here, those that are exported */
     h2o_timeout_t poll_interval, request_timeout;
 } gm_proxy_context_t;
 
@@ -77,7 +80,7 @@ void gm_proxy_render_metrics(gm_proxy_t *self, gm_buffer_t *out);
 /** Whether anybody wants to know what this worker's requests are like. */
 static inline bool gm_proxy_keeps_records(const gm_proxy_context_t *context)
 {
-    return context->metrics != NULL || context->ring != NULL ||
+    return context->metrics != NULL || context->ring != NULL || context->proxy->spans != NULL ||
            (context->access_log != NULL && gm_access_log_is_on(context->access_log));
 }
 

@@ -5,6 +5,7 @@
 #include "proxy/response.h"
 
 #include "http/fields.h"
+#include "proxy/finish.h"
 #include "proxy/forward_h2o.h"
 #include "proxy/policy.h"
 #include "proxy/reply.h"
@@ -74,6 +75,7 @@ int gm_response_begin(gm_request_t *request, h2o_ostream_t **slot)
     gm_record_enter(&request->record, GM_PHASE_LAST_BYTE);
     if (req->error_logs.size == request->errors_seen) {
         gm_connection_begin_answer(request->connection);
+        gm_finish_note_answer(request, req->res.status);
         drop_hop_by_hop(req);
         if (gm_request_begin_answer(request) == 0)
             return 0;

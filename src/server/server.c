@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/vector.h"
+#include "server/exporter.h"
 #include "server/local_socket.h"
 #include "server/worker.h"
 #include "tls/context.h"
@@ -19,7 +20,8 @@ struct gm_server {
     gm_snapshot_t *snapshot;     /* shared; NULL = the test backend */
     SSL_CTX *tls;                /* owned; NULL = no TLS listener */
     GM_VECTOR(gm_worker_t *) workers;
-    gm_places_t *places; /* owned; connections */
+    gm_places_t *places;     /* owned; connections */
+    gm_exporter_t *exporter; /* owned; NULL = nobody wants spans */
     int news_fd;
     gm_local_socket_t socket; /* of the admin window */
     atomic_bool was_told_to_drain;
@@ -95,6 +97,10 @@ gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_ports_t *ports, u
         goto Error;
     if (conf->tls.present && conf->engine == GM_ENGINE_GOMESH)
         gm_http1_watch_handshakes(self->tls);
+    if (generation->proxy->spans != NULL &&
+        (self->exporter = gm_exporter_start(&gm_snapshot_config(snapshot)->tracing.otlp,
+                                            generation->proxy->spans, &err->error)) == NULL)
+        goto Error;
     if (start_workers(self, ports, err) != 0)
         goto Error;
     return self;
@@ -269,6 +275,7 @@ void gm_server_destroy(gm_server_t *self)
     for (size_t i = 0; i != self->workers.size; ++i)
         gm_worker_destroy(self->workers.items[i]);
     gm_vector_dispose(&self->workers);
+    gm_exporter_stop(self->exporter); /* nobody makes spans any more */
     gm_local_socket_dispose(&self->socket);
     gm_places_destroy(self->places);
     gm_generation_destroy(self->generation);

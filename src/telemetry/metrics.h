@@ -38,6 +38,8 @@
     X(TLS_HANDSHAKES,           "gomesh_tls_handshakes_total",             COUNTER,   ONE,  HANDSHAKE,      CONNECTIONS, "TLS handshakes with clients.") \
     X(LOOP_LAG,                 "gomesh_loop_lag_seconds",                 GAUGE,     TIME, WORKER,         CONNECTIONS, "The longest round of a worker's event loop in the last seconds.") \
     X(LOG_DROPPED,              "gomesh_log_dropped_total",                COUNTER,   ONE,  NONE,           GIVEN,       "Log lines that were dropped because their reader was too slow.") \
+    X(SPANS_EXPORTED,           "gomesh_spans_exported_total",             COUNTER,   ONE,  NONE,           GIVEN,       "Spans that the collector of tracing.otlp has taken.") \
+    X(SPANS_DROPPED,            "gomesh_spans_dropped_total",              COUNTER,   ONE,  NONE,           GIVEN,       "Spans that were dropped because the collector was slow, away, or did not want them.") \
     X(CONFIG_GENERATION,        "gomesh_config_generation",                GAUGE,     ONE,  NONE,           GIVEN,       "Number of the configuration in use, counted from 1.") \
     X(CRASHES,                  "gomesh_crashes_total",                    COUNTER,   ONE,  NONE,           GIVEN,       "Processes that ended without being asked to, and were started anew.") \
     X(PROCESS_CPU,              "process_cpu_seconds_total",               COUNTER,   TIME, NONE,           PROCESS,     "Processor time, user and system.") \
@@ -105,7 +107,7 @@ void gm_metrics_set_loop_lag(gm_metrics_shard_t *self, uint64_t ns);
 
 /* ---- by any thread */
 
-/** @param metric  LOG_DROPPED, CONFIG_GENERATION or CRASHES */
+/** @param metric  one whose numbers are given */
 void gm_metrics_set(gm_metrics_t *self, gm_metric_t metric, uint64_t value);
 
 #define GM_METRICS_CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"

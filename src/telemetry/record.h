@@ -52,6 +52,38 @@ typedef struct gm_trace {
     bool is_sampled;
 } gm_trace_t;
 
+#define GM_ATTEMPTS_MAX 8
+
+/** One try at an endpoint: a connection that a request was sent on, or was to be. */
+typedef struct gm_attempt {
+    uint8_t span_id[GM_SPAN_ID_BYTES]; /* what the endpoint is told as its parent */
+    uint64_t began_ns, ended_ns;       /* of the record's clock; ended_ns: 0 = with the request */
+    const char *endpoint;              /* borrowed; "127.0.0.1:3000"; NULL = none was reached */
+    int status;                        /* what it answered; 0 = nothing */
+    int failure;                       /* gm_failure_t, or GM_NO_FAILURE; where it ended before the request */
+} gm_attempt_t;
+
+/** What only requests have whose spans are exported. */
+typedef struct gm_spans {
+    size_t count;                           /* of attempts, also of those that found no room */
+    gm_attempt_t attempts[GM_ATTEMPTS_MAX]; /* the last one is in the last place */
+    /* texts as in the record */
+    gm_record_text_t trace_state, user_agent;
+    const char *scheme;      /* "http"; static */
+    const char *route_path;  /* NULL = no route was found */
+    const char *authority;   /* of the cluster; NULL = none */
+    bool has_secure_backend; /* it is spoken to by TLS */
+    bool has_parent;         /* the trace began before us */
+} gm_spans_t;
+
+/** The last attempt, or NULL. */
+static inline gm_attempt_t *gm_spans_last(gm_spans_t *self)
+{
+    return self->count == 0
+               ? NULL
+               : &self->attempts[(self->count < GM_ATTEMPTS_MAX ? self->count : GM_ATTEMPTS_MAX) - 1];
+}
+
 /** One request. Filled by the worker that serves it, read once by each sink when it is over. */
 typedef struct gm_record {
     uint64_t began_us;            /* since 1970 */
@@ -71,6 +103,7 @@ typedef struct gm_record {
     const char *detail;           /* of the failure; NULL = none */
     uint64_t bytes_in, bytes_out; /* of the bodies */
     unsigned attempts;            /* connections that the request was sent on, or was to be */
+    gm_spans_t *spans;            /* borrowed as the texts; NULL = nobody wants them */
     bool is_reused;               /* the last one had served another request before */
 } gm_record_t;
 

@@ -9,6 +9,7 @@
 #include "base/write.h"
 
 #define FLAG_SAMPLED 1
+#define ONE_MILLION 1000000
 #define MAX_STATE 512
 #define MAX_MEMBERS 32
 #define MAX_KEY 256
@@ -67,14 +68,23 @@ bool gm_trace_id_read(const char *text, size_t length, gm_trace_t *trace)
     return true;
 }
 
-void gm_traceparent_write(const gm_trace_t *trace, char *out)
+bool gm_trace_is_chosen(const gm_trace_t *trace, uint32_t share)
+{
+    uint64_t low = 0;
+
+    for (size_t i = GM_TRACE_ID_BYTES - 7; i != GM_TRACE_ID_BYTES; ++i)
+        low = low << 8 | trace->trace_id[i];
+    return (low >> 20) * ONE_MILLION >= (uint64_t)(ONE_MILLION - share) << 36;
+}
+
+void gm_traceparent_write(const gm_trace_t *trace, const uint8_t span_id[GM_SPAN_ID_BYTES], char *out)
 {
     *out++ = '0';
     *out++ = '0';
     *out++ = '-';
     out = gm_write_hex(out, trace->trace_id, sizeof(trace->trace_id));
     *out++ = '-';
-    out = gm_write_hex(out, trace->span_id, sizeof(trace->span_id));
+    out = gm_write_hex(out, span_id, GM_SPAN_ID_BYTES);
     *out++ = '-';
     *out++ = '0';
     *out = trace->is_sampled ? '1' : '0';

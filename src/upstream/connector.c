@@ -90,13 +90,29 @@ static gm_failure_t failure_of(int error)
     }
 }
 
-/*
- * One address failed. An address that could not even be tried (no IPv6 on this machine) must not hide what a
- * real one said before.
- */
+/* How far an attempt came: the failure of one that came further tells more. */
+static int rank_of(gm_failure_t failure)
+{
+    switch (failure) {
+    case GM_FAILURE_CONNECT_FAILED: /* it could not even be tried: no IPv6 on this machine, say */
+        return 0;
+    case GM_FAILURE_TLS_HANDSHAKE_FAILED:
+    case GM_FAILURE_TLS_CERTIFICATE_INVALID:
+        return 2;
+    default:
+        return 1;
+    }
+}
+
+static bool tells_more(const gm_connector_t *self, gm_failure_t failure)
+{
+    return self->tried == 1 || rank_of(failure) >= rank_of(self->result.failure);
+}
+
+/* One address failed. */
 static void on_address_failed(gm_connector_t *self, gm_failure_t failure, const char *words)
 {
-    if (self->tried == 1 || failure != GM_FAILURE_CONNECT_FAILED) {
+    if (tells_more(self, failure)) {
         self->result.failure = failure;
         describe(self, words);
     }
@@ -204,7 +220,7 @@ static void try_next(gm_connector_t *self)
             gm_watch_start(self->how->watches, &self->limit, self->how->timeout_ms, on_late);
             return;
         }
-        if (self->tried == 1 || error == ECONNREFUSED) {
+        if (tells_more(self, failure_of(error))) {
             self->result.failure = failure_of(error);
             describe(self, strerror(error));
         }

@@ -91,7 +91,7 @@ static void load_and_dump(const char *text, size_t size, gm_buffer_t *dump)
     require((snapshot != NULL) == (diagnostics.errors == 0));
     require_diagnostics(&diagnostics, text, size);
     if (snapshot != NULL)
-        gm_render_yaml(gm_snapshot_config(snapshot), dump);
+        gm_render_yaml(gm_snapshot_config(snapshot), false, dump);
     gm_snapshot_release(snapshot);
     gm_diagnostics_dispose(&diagnostics);
 }

@@ -3,6 +3,7 @@
  * that is one printable line, a success comes with none, and what was read can be written and read again.
  */
 #include "base/text.h"
+#include "base/url.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -111,6 +112,21 @@ static void fuzz_host(const char *text)
                                       strcmp(hostport.host, text) == 0));
 }
 
+static void fuzz_url(const char *text)
+{
+    gm_error_t err = {.text = ""};
+    gm_url_t url;
+    int ret = gm_url_parse(text, &url, &err);
+
+    require_outcome(ret, &err);
+    if (ret != 0)
+        return;
+    require(url.at.port != 0 && gm_text_is_host(url.at.host));
+    require(url.path[0] == '\0' || url.path[0] == '/');
+    for (const char *p = url.path; *p != '\0'; ++p)
+        require((unsigned char)*p > ' ' && (unsigned char)*p < 0x7f);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char *text = gm_strndup((const char *)data, size);
@@ -123,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fuzz_hostport(text, false);
     fuzz_hostport(text, true);
     fuzz_host(text);
+    fuzz_url(text);
     free(text);
     return 0;
 }

@@ -46,7 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     text[size] = '\0';
     require(gm_traceparent_read(text, size, &trace) == is_parent(text, size));
     if (is_parent(text, size)) {
-        gm_traceparent_write(&trace, out);
+        gm_traceparent_write(&trace, trace.span_id, out);
         require(memcmp(out + 3, text + 3, 33) == 0);
     } else {
         require(memcmp(&trace, &untouched, sizeof(trace)) == 0);

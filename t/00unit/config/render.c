@@ -14,10 +14,10 @@ static bool dump_is_stable(const char *yaml)
     bool same = false;
 
     if (first.snapshot != NULL) {
-        gm_render_yaml(gm_snapshot_config(first.snapshot), &once);
+        gm_render_yaml(gm_snapshot_config(first.snapshot), false, &once);
         second = config_text_load(once.text);
         if (second.snapshot != NULL && second.diagnostics.items.size == 0) {
-            gm_render_yaml(gm_snapshot_config(second.snapshot), &twice);
+            gm_render_yaml(gm_snapshot_config(second.snapshot), false, &twice);
             same = strcmp(once.text, twice.text) == 0;
         }
         config_text_dispose(&second);
@@ -59,7 +59,7 @@ static void test_dump_text(void)
     config_text_t text = config_text_load("routes: [{ name: r, backend: { host: c, port: 2 } }]");
     gm_buffer_t dump = {0};
 
-    gm_render_yaml(gm_snapshot_config(text.snapshot), &dump);
+    gm_render_yaml(gm_snapshot_config(text.snapshot), false, &dump);
     ok(strstr(dump.text, "proxy:\n  listen_host: \"\"\n  listen_port: 8000\n  trusted_proxies: []\n  engine: "
                          "\"gomesh\"\n") == dump.text);
     ok(strstr(dump.text, "routes:\n  - name: \"r\"\n    backend:\n      host: \"c\"\n      port: 2\n") !=

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/memory.h"
 #include "picotest.h"
 
 #define ID "0af7651916cd43dd8448eb211c80319c"
@@ -28,7 +29,7 @@ static void test_valid_parents(void)
     ok(gm_traceparent_read("00-" ID "-" PARENT "-01", 55, &trace));
     ok(trace.is_sampled && trace.trace_id[0] == 0x0a && trace.trace_id[15] == 0x9c);
     ok(trace.parent_id[0] == 0xb7 && trace.parent_id[7] == 0x31);
-    gm_traceparent_write(&trace, out);
+    gm_traceparent_write(&trace, trace.span_id, out);
     ok(memcmp(out, "00-" ID "-0102000000000000-01", sizeof(out)) == 0);
     ok(gm_traceparent_read("00-" ID "-" PARENT "-00", 55, &trace) && !trace.is_sampled);
     ok(gm_traceparent_read("00-" ID "-" PARENT "-02", 55, &trace) && !trace.is_sampled);
@@ -137,6 +138,31 @@ static void test_state_limits(void)
     ok(!gm_tracestate_is_valid(text, 260));
 }
 
+/* Who takes more takes what others take, too. */
+static void test_shares(void)
+{
+    static const uint32_t shares[] = {0, 1, 10000, 250000, 500000, 999999, 1000000};
+    gm_trace_t trace = {.trace_id = {1}};
+    int counts[GM_COUNT_OF(shares)] = {0}, is_nested = 1;
+
+    for (unsigned i = 0; i != 4096; ++i) {
+        bool before = false;
+        trace.trace_id[9] = (uint8_t)(i >> 4); /* the first of the last 56 bits */
+        trace.trace_id[10] = (uint8_t)(i << 4);
+        for (size_t j = 0; j != GM_COUNT_OF(shares); ++j) {
+            bool is_chosen = gm_trace_is_chosen(&trace, shares[j]);
+            is_nested = is_nested && is_chosen >= before;
+            before = is_chosen;
+            counts[j] += is_chosen;
+        }
+    }
+    ok(is_nested);
+    ok(counts[0] == 0 && counts[1] == 0 && counts[2] == 40 && counts[3] == 1024 && counts[4] == 2048);
+    ok(counts[5] == 4095 && counts[6] == 4096);
+    memset(trace.trace_id, 0xff, sizeof(trace.trace_id));
+    ok(gm_trace_is_chosen(&trace, 1) && !gm_trace_is_chosen(&trace, 0));
+}
+
 int main(void)
 {
     subtest("valid traceparents", test_valid_parents);
@@ -145,5 +171,6 @@ int main(void)
     subtest("trace ids", test_trace_ids);
     subtest("tracestates", test_states);
     subtest("limits of tracestates", test_state_limits);
+    subtest("shares", test_shares);
     return done_testing();
 }

@@ -15,6 +15,7 @@ FEW, MANY = 100, 600
 SYSTEM_CALLS = 6  # wait, read and write, once for the request and once for the answer
 INSTRUCTIONS = 12500
 OFF = {"log": {"level": "warn", "format": "text"}, "tracing": {"enabled": False}, "metrics": {"path": ""}}
+SAMPLED = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]  # one request in a hundred
 ON = {"log": {"level": "info", "format": "json", "access": {"path": "access.log"}}}
 OBSERVED = 4000  # instructions more, where all of it is on
 
@@ -41,8 +42,8 @@ def run_once(wrapper, requests, seconds, settings):
     wait_until(lambda: listens(port), "the proxy", seconds)
     client = Client(port, seconds=seconds)
     headers = [("User-Agent", "costs/1"), ("Accept", "*/*"), ("Accept-Encoding", "gzip")]
-    for _ in range(requests):
-        response = client.request(target="/api/users", headers=headers)
+    for number in range(requests):
+        response = client.request(target="/api/users", headers=headers + (SAMPLED if number % 100 == 50 else []))
         if response.status != 200:
             raise AssertionError("status %d" % response.status)
     client.close()
@@ -94,8 +95,10 @@ def instructions():
 
     number = per_request(lambda requests: count(requests, OFF))
     ok(0 < number <= INSTRUCTIONS, "at most %d instructions per request (%d)" % (INSTRUCTIONS, number))
-    more = per_request(lambda requests: count(requests, ON)) - number
-    ok(0 < more <= OBSERVED, "at most %d more with a line in JSON, a trace and all counters (%d)" % (OBSERVED, more))
+    collector = Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [], b"{}")))
+    otlp = {"endpoint": "http://127.0.0.1:%d" % collector.port, "sample": 0}
+    more = per_request(lambda requests: count(requests, dict(ON, tracing={"otlp": otlp}))) - number
+    ok(0 < more <= OBSERVED, "at most %d more with a line in JSON, a trace (one in 100 exported) and all counters (%d)" % (OBSERVED, more))
 
 
 subtest("system calls", system_calls)

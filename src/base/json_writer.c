@@ -39,7 +39,7 @@ static void separate(gm_json_t *self)
 #define HAS_LESS(word, n) (((word)-EACH(n)) & ~(word)&EACH(0x80))
 #define HAS(word, byte) HAS_LESS((word) ^ EACH(byte), 1)
 
-static bool is_plain_word(uint64_t word)
+static inline bool is_plain_word(uint64_t word)
 {
     return ((word & EACH(0x80)) | HAS_LESS(word, 0x20) | HAS(word, '"') | HAS(word, '\\') |
             HAS(word, 0x7f)) == 0;
@@ -147,12 +147,6 @@ void gm_json_integer(gm_json_t *self, int64_t value)
 {
     separate(self);
     gm_buffer_printf(self->out, "%" PRId64, value);
-}
-
-void gm_json_number(gm_json_t *self, const char *digits)
-{
-    separate(self);
-    gm_buffer_append_text(self->out, digits);
 }
 
 void gm_json_boolean(gm_json_t *self, bool value)

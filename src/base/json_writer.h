@@ -27,8 +27,6 @@ void gm_json_bytes(gm_json_t *self, const char *bytes, size_t length);
 /** Whether bytes may stand in quotes as they are: printable ASCII, no quotes, no backslash. */
 bool gm_json_is_plain(const char *bytes, size_t length);
 void gm_json_integer(gm_json_t *self, int64_t value);
-/** A number that is made already: "0.25". */
-void gm_json_number(gm_json_t *self, const char *digits);
 void gm_json_boolean(gm_json_t *self, bool value);
 
 #endif

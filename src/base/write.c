@@ -38,7 +38,13 @@ char *gm_write_six_digits(char *at, uint32_t value)
 
 char *gm_write_hex(char *at, const uint8_t *bytes, size_t length)
 {
-    for (size_t i = 0; i != length; ++i, at += 2)
-        memcpy(at, hexes + 2 * (size_t)bytes[i], 2);
+    for (; length >= 4; length -= 4, bytes += 4, at += 8) { /* ids are of 8 and 16 bytes */
+        memcpy(at, hexes + 2 * (size_t)bytes[0], 2);
+        memcpy(at + 2, hexes + 2 * (size_t)bytes[1], 2);
+        memcpy(at + 4, hexes + 2 * (size_t)bytes[2], 2);
+        memcpy(at + 6, hexes + 2 * (size_t)bytes[3], 2);
+    }
+    for (; length != 0; --length, ++bytes, at += 2)
+        memcpy(at, hexes + 2 * (size_t)bytes[0], 2);
     return at;
 }

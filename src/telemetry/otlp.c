@@ -1,12 +1,11 @@
 /*
- * Only few requests come by here, so the plain JSON writer is good enough. Names of attributes are those of
- * the conventions; what they have no name for begins with "gomesh.". Called by proxy/finish on workers, and
- * by server/exporter.
+ * One request in a hundred comes by here, and yet what all of it costs is measured per request: so texts are
+ * written into memory that was measured before, and what is known beforehand is copied in one go. Names of
+ * attributes are those of the conventions; what they have no name for begins with "gomesh.". Called by
+ * proxy/finish on workers, and by server/exporter.
  */
 #include "telemetry/otlp.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -15,100 +14,121 @@
 #include "telemetry/failure.h"
 
 #define MAX_TEXT 2048
-#define KIND_SERVER 2
-#define KIND_CLIENT 3
-#define STATUS_ERROR 2
-#define FLAGS_SAMPLED 0x101 /* sampled; whether the parent is remote is known */
-#define FLAG_REMOTE 0x200
+#define MAX_DETAIL 400
+#define MAX_ENDPOINT 128
 
-/* ---- small pieces */
+/* trace flags of OTLP: sampled, and whether the parent is remote is known; it is */
+#define FLAGS_LOCAL "257"
+#define FLAGS_REMOTE "769"
+
+/* ---- small pieces; each of these returns where the next one goes */
 
 static gm_record_text_t text_of(const char *text)
 {
     return (gm_record_text_t){text, text != NULL ? strlen(text) : 0};
 }
 
-static void put_hex(gm_json_t *json, const char *key, const uint8_t *bytes, size_t length)
+static size_t capped(size_t length)
 {
-    char digits[2 * GM_TRACE_ID_BYTES];
-
-    gm_json_key(json, key);
-    gm_json_bytes(json, digits, (size_t)(gm_write_hex(digits, bytes, length) - digits));
+    return length < MAX_TEXT ? length : MAX_TEXT;
 }
 
-/* 64 bits are more than JSON's readers keep, so ProtoJSON writes them in quotes. */
-static void put_number(gm_json_t *json, const char *key, uint64_t value)
+/* A string's inside. */
+static char *put_inside(char *at, const char *bytes, size_t length)
 {
-    char digits[24];
+    gm_buffer_t escaped = {0};
+    gm_json_t json = {.out = &escaped};
 
-    snprintf(digits, sizeof(digits), "%" PRIu64, value);
-    gm_json_key(json, key);
-    gm_json_string(json, digits);
+    if (gm_json_is_plain(bytes, length))
+        return gm_write(at, bytes, length);
+    gm_json_bytes(&json, bytes, length);
+    at = gm_write(at, escaped.text + 1, escaped.length - 2);
+    gm_buffer_dispose(&escaped);
+    return at;
 }
 
-static void begin_attribute(gm_json_t *json, const char *name)
-{
-    gm_json_open(json, '{');
-    gm_json_key(json, "key");
-    gm_json_string(json, name);
-    gm_json_key(json, "value");
-    gm_json_open(json, '{');
-}
-
-static void end_attribute(gm_json_t *json)
-{
-    gm_json_close(json, '}');
-    gm_json_close(json, '}');
-}
+#define BEGIN_TEXT(at, name) GM_WRITE_LITERAL(at, "{\"key\":\"" name "\",\"value\":{\"stringValue\":\"")
+#define END_TEXT(at) GM_WRITE_LITERAL(at, "\"}},")
+#define BEGIN_NUMBER(at, name) GM_WRITE_LITERAL(at, "{\"key\":\"" name "\",\"value\":{\"intValue\":\"")
+#define END_NUMBER(at)                                                                                       \
+    END_TEXT(at) /* 64 bits are more than readers of JSON keep, so ProtoJSON has quotes                      \
+                  */
 
 /* @param text  without a base: there is no such attribute */
-static void attribute_text(gm_json_t *json, const char *name, gm_record_text_t text)
+#define PUT_TEXT(at, name, text)                                                                             \
+    do {                                                                                                     \
+        gm_record_text_t put_ = (text);                                                                      \
+        if (put_.base != NULL)                                                                               \
+            (at) = END_TEXT(put_inside(BEGIN_TEXT(at, name), put_.base, capped(put_.length)));               \
+    } while (0)
+
+/* The same for a text of our own, which needs no look. */
+#define PUT_PLAIN(at, name, text)                                                                            \
+    do {                                                                                                     \
+        const char *put_ = (text);                                                                           \
+        if (put_ != NULL)                                                                                    \
+            (at) = END_TEXT(gm_write(BEGIN_TEXT(at, name), put_, strlen(put_)));                             \
+    } while (0)
+
+#define PUT_NUMBER(at, name, value) ((at) = END_NUMBER(gm_write_number(BEGIN_NUMBER(at, name), value)))
+
+/* An address and a port, in the two attributes that are named. */
+#define PUT_ADDRESS(at, name, text)                                                                          \
+    do {                                                                                                     \
+        gm_record_text_t address_;                                                                           \
+        uint64_t port_ = split_address(text, &address_);                                                     \
+        PUT_TEXT(at, name ".address", address_);                                                             \
+        if (port_ != 0)                                                                                      \
+            PUT_NUMBER(at, name ".port", port_);                                                             \
+    } while (0)
+
+/* Attributes end with commas; the last one becomes the end of the list. */
+static char *end_list(char *at)
 {
-    if (text.base == NULL)
-        return;
-    begin_attribute(json, name);
-    gm_json_key(json, "stringValue");
-    gm_json_bytes(json, text.base, text.length < MAX_TEXT ? text.length : MAX_TEXT);
-    end_attribute(json);
+    at[-1] = ']';
+    return at;
 }
 
-static void attribute_number(gm_json_t *json, const char *name, uint64_t value)
+static uint64_t read_port(const char *at, const char *end)
 {
-    begin_attribute(json, name);
-    put_number(json, "intValue", value);
-    end_attribute(json);
+    uint64_t port = 0;
+
+    for (; at < end && *at >= '0' && *at <= '9' && port < 65536; ++at)
+        port = port * 10 + (uint64_t)(*at - '0');
+    return port < 65536 ? port : 0;
 }
 
-/* "host:port", "[v6]:port", or a host alone; "unix:/path" is the path. */
-static void attribute_address(gm_json_t *json, const char *address, const char *port, gm_record_text_t text)
+/*
+ * "host:port", "[v6]:port", or a host alone; "unix:/path" is the path.
+ * @param address  set to the host; without a base if the text is empty
+ * @return the port; 0 = none
+ */
+static uint64_t split_address(gm_record_text_t text, gm_record_text_t *address)
 {
-    const char *end = text.base + text.length, *colon;
-    uint64_t number = 0;
+    const char *end, *colon;
 
+    *address = (gm_record_text_t){NULL, 0};
     if (text.length == 0)
-        return;
+        return 0;
     if (text.length > 5 && memcmp(text.base, "unix:", 5) == 0) {
-        attribute_text(json, address, (gm_record_text_t){text.base + 5, text.length - 5});
-        return;
+        *address = (gm_record_text_t){text.base + 5, text.length - 5};
+        return 0;
     }
+    end = text.base + text.length;
     colon = memrchr(text.base, ':', text.length);
     if (colon == NULL || memchr(colon, ']', (size_t)(end - colon)) != NULL)
         colon = end;
-    if (text.base[0] == '[' && colon - text.base > 2 && colon[-1] == ']')
-        attribute_text(json, address, (gm_record_text_t){text.base + 1, (size_t)(colon - text.base) - 2});
-    else
-        attribute_text(json, address, (gm_record_text_t){text.base, (size_t)(colon - text.base)});
-    for (const char *at = colon + 1; at < end && *at >= '0' && *at <= '9' && number < 100000; ++at)
-        number = number * 10 + (uint64_t)(*at - '0');
-    if (number != 0 && number < 65536)
-        attribute_number(json, port, number);
+    *address = (gm_record_text_t){text.base, (size_t)(colon - text.base)};
+    if (text.base[0] == '[' && address->length > 2 && colon[-1] == ']')
+        *address = (gm_record_text_t){text.base + 1, address->length - 2};
+    return read_port(colon + 1, end);
 }
 
 /* ---- what both kinds of spans have */
 
 static bool is_known_method(gm_record_text_t method)
 {
-    static const char *const known[] = {"GET",     "HEAD",    "POST",  "PUT",  "DELETE",
+    static const char *const known[] = {"GET",     "POST",    "HEAD",  "PUT",  "DELETE",
                                         "CONNECT", "OPTIONS", "TRACE", "PATCH"};
 
     for (size_t i = 0; i != sizeof(known) / sizeof(known[0]); ++i)
@@ -117,29 +137,31 @@ static bool is_known_method(gm_record_text_t method)
     return false;
 }
 
-static void attribute_method(gm_json_t *json, gm_record_text_t method)
+static char *put_method(char *at, gm_record_text_t method)
 {
-    bool is_known = is_known_method(method);
-
-    attribute_text(json, "http.request.method", is_known ? method : text_of("_OTHER"));
-    if (!is_known && method.length != 0)
-        attribute_text(json, "http.request.method_original", method);
+    if (is_known_method(method)) {
+        PUT_TEXT(at, "http.request.method", method);
+        return at;
+    }
+    PUT_PLAIN(at, "http.request.method", "_OTHER");
+    if (method.length != 0)
+        PUT_TEXT(at, "http.request.method_original", method);
+    return at;
 }
 
 /* Few different ones, whatever clients send. */
-static void put_name(gm_json_t *json, const gm_record_t *record, const char *route_path)
+static char *put_name(char *at, const gm_record_t *record, const char *route_path)
 {
-    gm_buffer_t name = {0};
-
+    at = GM_WRITE_LITERAL(at, ",\"name\":\"");
     if (is_known_method(record->method))
-        gm_buffer_append(&name, record->method.base, record->method.length);
+        at = gm_write(at, record->method.base, record->method.length);
     else
-        gm_buffer_append_text(&name, "HTTP");
-    if (route_path != NULL)
-        gm_buffer_printf(&name, " %s", route_path);
-    gm_json_key(json, "name");
-    gm_json_string(json, name.text);
-    gm_buffer_dispose(&name);
+        at = GM_WRITE_LITERAL(at, "HTTP");
+    if (route_path != NULL) {
+        *at++ = ' ';
+        at = put_inside(at, route_path, capped(strlen(route_path)));
+    }
+    return GM_WRITE_LITERAL(at, "\"");
 }
 
 static const char *label_of(int failure)
@@ -148,230 +170,249 @@ static const char *label_of(int failure)
 }
 
 /* The failure's word, or the status where that is an error by itself. */
-static void attribute_error(gm_json_t *json, int failure, int status, int least)
+static char *put_error(char *at, int failure, int status, int least)
 {
-    char digits[12];
-
-    if (failure != GM_NO_FAILURE) {
-        attribute_text(json, "error.type", text_of(label_of(failure)));
-    } else if (status >= least) {
-        snprintf(digits, sizeof(digits), "%d", status);
-        attribute_text(json, "error.type", text_of(digits));
-    }
+    if (failure != GM_NO_FAILURE)
+        PUT_PLAIN(at, "error.type", label_of(failure));
+    else if (status >= least)
+        at = END_TEXT(gm_write_number(BEGIN_TEXT(at, "error.type"), (uint64_t)status));
+    return at;
 }
 
-static void put_status(gm_json_t *json, bool is_error, const char *label, const char *detail)
+static char *put_status(char *at, bool is_error, const char *label, const char *detail)
 {
-    gm_buffer_t message = {0};
+    size_t length = detail != NULL ? strlen(detail) : 0;
 
     if (!is_error)
-        return;
-    gm_json_key(json, "status");
-    gm_json_open(json, '{');
-    gm_json_key(json, "code");
-    gm_json_integer(json, STATUS_ERROR);
+        return at;
+    at = GM_WRITE_LITERAL(at, ",\"status\":{\"code\":2");
     if (label != NULL) {
-        gm_buffer_printf(&message, "%s%s%.400s", label, detail != NULL ? ": " : "",
-                         detail != NULL ? detail : "");
-        gm_json_key(json, "message");
-        gm_json_string(json, message.text);
+        at = GM_WRITE_LITERAL(at, ",\"message\":\"");
+        at = gm_write(at, label, strlen(label));
+        if (length != 0)
+            at = put_inside(GM_WRITE_LITERAL(at, ": "), detail, length < MAX_DETAIL ? length : MAX_DETAIL);
+        *at++ = '"';
     }
-    gm_json_close(json, '}');
-    gm_buffer_dispose(&message);
+    *at++ = '}';
+    return at;
 }
 
-static void begin_span(gm_json_t *json, const gm_record_t *record, const uint8_t *span_id,
-                       const uint8_t *parent_id, int kind, unsigned flags)
+/* @param parent_id  NULL = none */
+static char *begin_span(char *at, const gm_record_t *record, const uint8_t *span_id, const uint8_t *parent_id)
 {
     gm_record_text_t state = record->spans->trace_state;
 
-    gm_json_open(json, '{');
-    put_hex(json, "traceId", record->trace.trace_id, GM_TRACE_ID_BYTES);
-    put_hex(json, "spanId", span_id, GM_SPAN_ID_BYTES);
-    if (parent_id != NULL)
-        put_hex(json, "parentSpanId", parent_id, GM_SPAN_ID_BYTES);
-    if (state.length != 0) {
-        gm_json_key(json, "traceState");
-        gm_json_bytes(json, state.base, state.length);
+    at = GM_WRITE_LITERAL(at, "{\"traceId\":\"");
+    at = gm_write_hex(at, record->trace.trace_id, GM_TRACE_ID_BYTES);
+    at = GM_WRITE_LITERAL(at, "\",\"spanId\":\"");
+    at = gm_write_hex(at, span_id, GM_SPAN_ID_BYTES);
+    if (parent_id != NULL) {
+        at = GM_WRITE_LITERAL(at, "\",\"parentSpanId\":\"");
+        at = gm_write_hex(at, parent_id, GM_SPAN_ID_BYTES);
     }
-    gm_json_key(json, "flags");
-    gm_json_integer(json, flags);
-    gm_json_key(json, "kind");
-    gm_json_integer(json, kind);
+    if (state.length != 0)
+        at = put_inside(GM_WRITE_LITERAL(at, "\",\"traceState\":\""), state.base, state.length);
+    return GM_WRITE_LITERAL(at, "\"");
 }
 
-static void put_times(gm_json_t *json, const gm_record_t *record, uint64_t began_ns, uint64_t ended_ns)
+static char *put_times(char *at, const gm_record_t *record, uint64_t began_ns, uint64_t ended_ns)
 {
     uint64_t began = record->began_us * 1000;
 
-    put_number(json, "startTimeUnixNano", began + (began_ns - record->began_ns));
-    put_number(json, "endTimeUnixNano", began + (ended_ns - record->began_ns));
+    at = GM_WRITE_LITERAL(at, ",\"startTimeUnixNano\":\"");
+    at = gm_write_number(at, began + (began_ns - record->began_ns));
+    at = GM_WRITE_LITERAL(at, "\",\"endTimeUnixNano\":\"");
+    at = gm_write_number(at, began + (ended_ns - record->began_ns));
+    return GM_WRITE_LITERAL(at, "\"");
 }
 
 /* ---- the request */
 
-static void attribute_target(gm_json_t *json, const gm_record_t *record)
+static char *put_target(char *at, gm_record_text_t path)
 {
-    gm_record_text_t path = record->path;
     const char *query = path.length != 0 ? memchr(path.base, '?', path.length) : NULL;
+    size_t length = query != NULL ? (size_t)(query - path.base) : path.length;
 
-    if (query == NULL) {
-        attribute_text(json, "url.path", path);
-        return;
-    }
-    attribute_text(json, "url.path", (gm_record_text_t){path.base, (size_t)(query - path.base)});
-    ++query;
-    attribute_text(json, "url.query", (gm_record_text_t){query, (size_t)(path.base + path.length - query)});
+    PUT_TEXT(at, "url.path", ((gm_record_text_t){path.base, length}));
+    if (query != NULL)
+        PUT_TEXT(at, "url.query", ((gm_record_text_t){query + 1, path.length - length - 1}));
+    return at;
 }
 
 /* Where the time went: the ten phases add up to the span. */
-static void attribute_phases(gm_json_t *json, const gm_record_t *record)
+static char *put_phases(char *at, const gm_record_t *record)
 {
-    char name[64], value[32];
+    static const struct {
+        const char *text;
+        size_t length;
+    } keys[] = {
+#define KEY(label) "{\"key\":\"gomesh.phase." label "_ms\",\"value\":{\"doubleValue\":"
+#define PHASE_KEY(name, label) {KEY(label), sizeof(KEY(label)) - 1},
+        GM_PHASES(PHASE_KEY)
+#undef PHASE_KEY
+#undef KEY
+    };
 
     for (int i = 0; i != GM_PHASE_COUNT; ++i) {
         uint64_t ns = record->phase_ns[i];
         if (ns == 0)
             continue;
-        snprintf(name, sizeof(name), "gomesh.phase.%s_ms", gm_phase_label((gm_phase_t)i));
-        snprintf(value, sizeof(value), "%" PRIu64 ".%06" PRIu64, ns / 1000000, ns % 1000000);
-        begin_attribute(json, name);
-        gm_json_key(json, "doubleValue");
-        gm_json_number(json, value);
-        end_attribute(json);
+        at = gm_write(at, keys[i].text, keys[i].length);
+        at = gm_write_number(at, ns / 1000000);
+        *at++ = '.';
+        at = gm_write_six_digits(at, (uint32_t)(ns % 1000000));
+        at = GM_WRITE_LITERAL(at, "}},");
     }
+    return at;
 }
 
-static gm_record_text_t version_of(const gm_record_t *record)
-{
-    return text_of(record->protocol != NULL ? record->protocol + strlen("HTTP/") : NULL);
-}
-
-static void put_server_attributes(gm_json_t *json, const gm_record_t *record)
+static char *put_server_attributes(char *at, const gm_record_t *record)
 {
     const gm_spans_t *spans = record->spans;
 
-    gm_json_key(json, "attributes");
-    gm_json_open(json, '[');
-    attribute_method(json, record->method);
-    attribute_text(json, "url.scheme", text_of(spans->scheme));
-    attribute_target(json, record);
-    attribute_address(json, "server.address", "server.port", record->host);
-    attribute_text(json, "client.address", record->remote_addr);
-    attribute_text(json, "network.peer.address", record->remote_addr);
-    attribute_text(json, "network.protocol.version", version_of(record));
-    attribute_text(json, "tls.protocol.version", text_of(record->tls));
-    attribute_text(json, "user_agent.original", spans->user_agent);
-    attribute_text(json, "http.route", text_of(spans->route_path));
+    at = GM_WRITE_LITERAL(at, ",\"attributes\":[");
+    at = put_method(at, record->method);
+    PUT_PLAIN(at, "url.scheme", spans->scheme);
+    at = put_target(at, record->path);
+    PUT_ADDRESS(at, "server", record->host);
+    PUT_TEXT(at, "client.address", record->remote_addr);
+    PUT_TEXT(at, "network.peer.address", record->remote_addr);
+    PUT_PLAIN(at, "network.protocol.version",
+              record->protocol != NULL ? record->protocol + strlen("HTTP/") : NULL);
+    PUT_PLAIN(at, "tls.protocol.version", record->tls);
+    PUT_TEXT(at, "user_agent.original", spans->user_agent);
+    PUT_TEXT(at, "http.route", text_of(spans->route_path));
     if (record->status != 0)
-        attribute_number(json, "http.response.status_code", (uint64_t)record->status);
-    attribute_number(json, "http.request.body.size", record->bytes_in);
-    attribute_number(json, "http.response.body.size", record->bytes_out);
-    attribute_error(json, record->failure, record->status, 500);
-    attribute_text(json, "gomesh.route", text_of(record->route));
-    attribute_text(json, "gomesh.cluster", text_of(record->cluster));
-    attribute_number(json, "gomesh.attempts", record->attempts);
-    attribute_phases(json, record);
-    gm_json_close(json, ']');
+        PUT_NUMBER(at, "http.response.status_code", (uint64_t)record->status);
+    PUT_NUMBER(at, "http.request.body.size", record->bytes_in);
+    PUT_NUMBER(at, "http.response.body.size", record->bytes_out);
+    at = put_error(at, record->failure, record->status, 500);
+    PUT_TEXT(at, "gomesh.route", text_of(record->route));
+    PUT_TEXT(at, "gomesh.cluster", text_of(record->cluster));
+    PUT_NUMBER(at, "gomesh.attempts", record->attempts);
+    return end_list(put_phases(at, record));
 }
 
-static void write_server_span(const gm_record_t *record, gm_json_t *json)
+static char *write_server_span(char *at, const gm_record_t *record)
 {
     bool has_parent = record->spans->has_parent;
 
-    begin_span(json, record, record->trace.span_id, has_parent ? record->trace.parent_id : NULL, KIND_SERVER,
-               FLAGS_SAMPLED | (has_parent ? FLAG_REMOTE : 0));
-    put_name(json, record, record->spans->route_path);
-    put_times(json, record, record->began_ns, record->began_ns + gm_record_total_ns(record));
-    put_server_attributes(json, record);
-    put_status(json, record->failure != GM_NO_FAILURE || record->status >= 500, label_of(record->failure),
-               record->detail);
-    gm_json_close(json, '}');
+    at = begin_span(at, record, record->trace.span_id, has_parent ? record->trace.parent_id : NULL);
+    at = has_parent ? GM_WRITE_LITERAL(at, ",\"flags\":" FLAGS_REMOTE ",\"kind\":2")
+                    : GM_WRITE_LITERAL(at, ",\"flags\":" FLAGS_LOCAL ",\"kind\":2");
+    at = put_name(at, record, record->spans->route_path);
+    at = put_times(at, record, record->began_ns, record->began_ns + gm_record_total_ns(record));
+    at = put_server_attributes(at, record);
+    at = put_status(at, record->failure != GM_NO_FAILURE || record->status >= 500, label_of(record->failure),
+                    record->detail);
+    *at++ = '}';
+    return at;
 }
 
 /* ---- its attempts */
 
-static void attribute_url(gm_json_t *json, const gm_record_t *record)
+static char *put_url(char *at, const gm_record_t *record)
 {
     const gm_spans_t *spans = record->spans;
-    gm_buffer_t url = {0};
-    size_t room = record->path.length < MAX_TEXT ? record->path.length : MAX_TEXT;
 
-    gm_buffer_append_text(&url, spans->has_secure_backend ? "https://" : "http://");
+    at = BEGIN_TEXT(at, "url.full");
+    at = spans->has_secure_backend ? GM_WRITE_LITERAL(at, "https://") : GM_WRITE_LITERAL(at, "http://");
     if (strncmp(spans->authority, "unix:", 5) != 0)
-        gm_buffer_append_text(&url, spans->authority);
+        at = put_inside(at, spans->authority, strlen(spans->authority));
     else if (record->host.length != 0) /* a socket has no place in a URL */
-        gm_buffer_append(&url, record->host.base, record->host.length);
-    if (room != 0)
-        gm_buffer_append(&url, record->path.base, room);
-    attribute_text(json, "url.full", (gm_record_text_t){url.text, url.length});
-    gm_buffer_dispose(&url);
+        at = put_inside(at, record->host.base, capped(record->host.length));
+    if (record->path.length != 0)
+        at = put_inside(at, record->path.base, capped(record->path.length));
+    return END_TEXT(at);
 }
 
-static void put_client_attributes(gm_json_t *json, const gm_record_t *record, const gm_attempt_t *attempt,
-                                  size_t number, int failure)
+static char *put_client_attributes(char *at, const gm_record_t *record, const gm_attempt_t *attempt,
+                                   size_t number, int failure)
 {
-    gm_json_key(json, "attributes");
-    gm_json_open(json, '[');
-    attribute_method(json, record->method);
+    at = GM_WRITE_LITERAL(at, ",\"attributes\":[");
+    at = put_method(at, record->method);
     if (record->spans->authority != NULL) {
-        attribute_url(json, record);
-        attribute_address(json, "server.address", "server.port", text_of(record->spans->authority));
+        at = put_url(at, record);
+        PUT_ADDRESS(at, "server", text_of(record->spans->authority));
     }
-    attribute_address(json, "network.peer.address", "network.peer.port", text_of(attempt->endpoint));
-    attribute_text(json, "network.protocol.version", text_of("1.1"));
+    PUT_ADDRESS(at, "network.peer", text_of(attempt->endpoint)); /* below MAX_ENDPOINT */
+    PUT_PLAIN(at, "network.protocol.version", "1.1");
     if (attempt->status != 0)
-        attribute_number(json, "http.response.status_code", (uint64_t)attempt->status);
+        PUT_NUMBER(at, "http.response.status_code", (uint64_t)attempt->status);
     if (number != 0)
-        attribute_number(json, "http.request.resend_count", number);
-    attribute_error(json, failure, attempt->status, 400);
-    gm_json_close(json, ']');
+        PUT_NUMBER(at, "http.request.resend_count", number);
+    return end_list(put_error(at, failure, attempt->status, 400));
 }
 
-static void write_client_span(const gm_record_t *record, const gm_attempt_t *attempt, size_t number,
-                              gm_json_t *json)
+static char *write_client_span(char *at, const gm_record_t *record, const gm_attempt_t *attempt,
+                               size_t number)
 {
     bool is_last = attempt->ended_ns == 0; /* what became of the request became of it */
     int failure = is_last ? record->failure : attempt->failure;
     uint64_t ended_ns = is_last ? record->began_ns + gm_record_total_ns(record) : attempt->ended_ns;
 
-    begin_span(json, record, attempt->span_id, record->trace.span_id, KIND_CLIENT, FLAGS_SAMPLED);
-    put_name(json, record, NULL);
-    put_times(json, record, attempt->began_ns, ended_ns);
-    put_client_attributes(json, record, attempt, number, failure);
-    put_status(json, failure != GM_NO_FAILURE || attempt->status >= 400, label_of(failure),
-               is_last ? record->detail : NULL);
-    gm_json_close(json, '}');
+    at = begin_span(at, record, attempt->span_id, record->trace.span_id);
+    at = GM_WRITE_LITERAL(at, ",\"flags\":" FLAGS_LOCAL ",\"kind\":3");
+    at = put_name(at, record, NULL);
+    at = put_times(at, record, attempt->began_ns, ended_ns);
+    at = put_client_attributes(at, record, attempt, number, failure);
+    at = put_status(at, failure != GM_NO_FAILURE || attempt->status >= 400, label_of(failure),
+                    is_last ? record->detail : NULL);
+    *at++ = '}';
+    return at;
+}
+
+/* ---- all of it */
+
+static size_t length_of(const char *text)
+{
+    return text != NULL ? capped(strlen(text)) : 0;
+}
+
+/* For one span: every byte may become six, and some texts come twice. */
+static size_t room_for_span(const gm_record_t *record)
+{
+    const gm_spans_t *spans = record->spans;
+    size_t texts = capped(record->method.length) + capped(record->path.length) + capped(record->host.length) +
+                   capped(record->remote_addr.length) + spans->trace_state.length +
+                   capped(spans->user_agent.length) + length_of(spans->route_path) +
+                   length_of(spans->authority) + length_of(record->route) + length_of(record->cluster) +
+                   MAX_DETAIL + MAX_ENDPOINT;
+
+    return 4096 + 2 * 6 * texts;
 }
 
 size_t gm_otlp_write_spans(const gm_record_t *record, gm_buffer_t *out)
 {
     const gm_spans_t *spans = record->spans;
     size_t kept = spans->count < GM_ATTEMPTS_MAX ? spans->count : GM_ATTEMPTS_MAX;
-    gm_json_t json = {.out = out};
+    char *start = gm_buffer_reserve(out, (1 + kept) * room_for_span(record)), *at = start;
 
-    write_server_span(record, &json);
+    at = write_server_span(at, record);
     for (size_t i = 0; i != kept; ++i) {
-        size_t number = i + 1 == kept ? spans->count - 1 : i;
-        gm_buffer_append_char(out, ',');
-        json = (gm_json_t){.out = out};
-        write_client_span(record, &spans->attempts[i], number, &json);
+        *at++ = ',';
+        at = write_client_span(at, record, &spans->attempts[i], i + 1 == kept ? spans->count - 1 : i);
     }
+    out->length += (size_t)(at - start);
+    out->text[out->length] = '\0';
     return 1 + kept;
 }
 
 void gm_otlp_write_prefix(const char *service_name, const char *version, gm_buffer_t *out)
 {
-    gm_json_t json = {.out = out};
-    char host[256] = "";
+    char host[256] = "", *start, *at;
 
-    gm_buffer_append_text(out, "{\"resourceSpans\":[{\"resource\":{\"attributes\":");
-    gm_json_open(&json, '[');
-    attribute_text(&json, "service.name", text_of(service_name));
-    attribute_text(&json, "service.version", text_of(version));
-    if (gethostname(host, sizeof(host) - 1) == 0)
-        attribute_text(&json, "host.name", text_of(host));
-    attribute_number(&json, "process.pid", (uint64_t)getpid());
-    gm_json_close(&json, ']');
-    gm_buffer_append_text(out, "},\"scopeSpans\":[{\"scope\":{\"name\":\"gomesh\"},\"spans\":[");
+    if (gethostname(host, sizeof(host) - 1) != 0)
+        host[0] = '\0';
+    start = at = gm_buffer_reserve(out, 1024 + 6 * (strlen(host) + capped(strlen(service_name))));
+    at = GM_WRITE_LITERAL(at, "{\"resourceSpans\":[{\"resource\":{\"attributes\":[");
+    PUT_TEXT(at, "service.name", text_of(service_name));
+    PUT_PLAIN(at, "service.version", version);
+    if (host[0] != '\0')
+        PUT_TEXT(at, "host.name", text_of(host));
+    PUT_NUMBER(at, "process.pid", (uint64_t)getpid());
+    at = end_list(at);
+    at = GM_WRITE_LITERAL(at, "},\"scopeSpans\":[{\"scope\":{\"name\":\"gomesh\"},\"spans\":[");
+    out->length += (size_t)(at - start);
+    out->text[out->length] = '\0';
 }

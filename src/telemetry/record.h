@@ -124,6 +124,11 @@ static inline void gm_record_enter(gm_record_t *self, gm_phase_t phase)
 }
 
 /** All phases together. */
-uint64_t gm_record_total_ns(const gm_record_t *self);
+static inline uint64_t gm_record_total_ns(const gm_record_t *self)
+{
+#define GM_PHASE_NS(name, label) +self->phase_ns[GM_PHASE_##name]
+    return 0 GM_PHASES(GM_PHASE_NS);
+#undef GM_PHASE_NS
+}
 
 #endif

@@ -114,12 +114,14 @@ def one_request():
             "network.peer.address": "127.0.0.1", "network.protocol.version": "1.1", "user_agent.original": 'me "x"',
             "http.route": "/", "http.response.status_code": 200, "http.request.body.size": 5,
             "http.response.body.size": 5, "gomesh.route": "backend", "gomesh.cluster": "backend", "gomesh.attempts": 1}  # fmt: skip
-    is_(of, want, "what the server span knows")
-    is_(attributes(client),
-        {"http.request.method": "POST", "url.full": "http://127.0.0.1:%d/a/b?c=d" % backend.port,
+    asked = {"http.request.method": "POST", "url.full": "http://127.0.0.1:%d/a/b?c=d" % backend.port,
          "server.address": "127.0.0.1", "server.port": backend.port, "network.peer.address": "127.0.0.1",
-         "network.peer.port": backend.port, "network.protocol.version": "1.1", "http.response.status_code": 200},
-        "what the client span knows")  # fmt: skip
+         "network.peer.port": backend.port, "network.protocol.version": "1.1", "http.response.status_code": 200}  # fmt: skip
+    if ENGINE == "h2o":  # which does not tell
+        want["http.request.body.size"] = 0
+        asked = {key: asked[key] for key in asked if not key.startswith("network.peer.")}
+    is_(of, want, "what the server span knows")
+    is_(attributes(client), asked, "what the client span knows")
 
 
 def check_times(server, client):

@@ -37,18 +37,21 @@ uint64_t gm_random_next(gm_random_t *self)
 
 void gm_random_fill(gm_random_t *self, uint8_t *out, size_t length)
 {
+    gm_random_t state = *self; /* in registers: `out` could be anywhere */
     uint64_t number, any = 0;
-    size_t step;
+    size_t at;
 
     do {
-        for (size_t at = 0; at != length; at += step) {
-            number = gm_random_next(self);
-            step = length - at < sizeof(number) ? length - at : sizeof(number);
-            if (step == sizeof(number))
-                memcpy(out + at, &number, sizeof(number)); /* one instruction */
-            else
-                memcpy(out + at, &number, step);
+        for (at = 0; length - at >= sizeof(number); at += sizeof(number)) {
+            number = gm_random_next(&state);
+            memcpy(out + at, &number, sizeof(number)); /* one instruction */
+            any |= number;
+        }
+        if (at != length) {
+            number = gm_random_next(&state);
+            memcpy(out + at, &number, length - at);
             any |= out[at];
         }
     } while (any == 0 && length != 0);
+    *self = state;
 }

@@ -56,6 +56,10 @@ def same_options():
         "  - headers: { request: &h { set: [&v { name: X-A, value: a }], add: [*v], remove: X-B }, response: *h }\n"
         "  - { redirect: { host: a, port: 1, path: /a } }\n"
         "  - { rewrite: { host: a } }\n"
+        "  - { logging: {} }\n"
+        "  - { recovery: {} }\n"
+        "  - { tracing: {} }\n"
+        "  - { metrics: {} }\n"
         "routes:\n"
         "  - { match: { path: { prefix: /c } }, policies: [{ redirect: { prefix: /d } }] }\n"
         "  - match: { path: { prefix: /e } }\n"
@@ -216,7 +220,7 @@ VALUES = {
     "metrics: { max_series: %s }\n": ("1 10000 '200' '${GM_UNSET:-5}'", "0 10001 '0' '10001' 1.5 true '' null"),
     "metrics: %s\n": ("null {}", "/metrics 5 [] true"),
     "policies: %s\n": (
-        "null [] [{access:·{deny:·1.2.3.4}}] [{rewrite:·{host:·a}},{rewrite:·{host:·b}}]",
+        "null [] [{access:·{deny:·1.2.3.4}}] [{rewrite:·{host:·a}},{rewrite:·{host:·b}}] [{tracing:·null}] [{logging:·{}},{metrics:·{}}]",
         "{} 5 a [a] [null] [{}] [{a:·{}}] [{access:·{deny:·1.2.3.4},rewrite:·{host:·a}}] [{cors:·null}] [{cors:·{}}] [{access:·5}]",
     ),
     "policies: [{ headers: { request: { remove: %s } } }]\n": ("a X-A [X-A,·x!] '${GM_UNSET:-a}' true", "'' 'a·b' ['a:'] [[]] {}"),
@@ -226,6 +230,10 @@ VALUES = {
     ),
     "policies: [{ redirect: { path: /a, status: %s } }]\n": ("301 302 303 307 308 '308'", "300 304 200 true null"),
     "policies: [{ redirect: { path: %s } }]\n": PATHS_OF_REDIRECTS,
+    "policies: [{ logging: { sample: %s } }]\n": ("0 1 0.25 '0.5' auto '${GM_UNSET:-auto}'", "2 -1 Auto '' true null"),
+    "policies: [{ logging: { slower_than: %s } }]\n": ("0s 1s 24h auto", "25h 5 Auto '' null"),
+    "policies: [{ tracing: { enabled: %s } }]\n": ("true false auto 'false'", "yes 1 '' null"),
+    "policies: [{ recovery: { on_failure: %s } }]\n": ("answer pass auto", "true retry null"),
     "policies: [{ rewrite: { host: %s } }]\n": (HOSTS[0], HOSTS[1] + " ''"),
     "routes: [{ policies: %s }]\n": ("[{redirect:·{path:·/a,·host:·b}}]", "5 {} [{}] [5] [{redirect:·5}]"),
     "x-a: %s\n": ("1 null [] {} a {a:·1}", ""),

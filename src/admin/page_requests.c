@@ -104,7 +104,7 @@ static void write_timeline(gm_admin_call_t *call, const gm_kept_t *kept)
 
 static void show(gm_admin_call_t *call, const found_t *found, size_t limit, bool has_timelines)
 {
-    const gm_access_log_options_t options = {.json = !call->wants_text, .sample = GM_FRACTION_ONE};
+    const gm_access_log_options_t options = {.json = !call->wants_text};
     gm_access_log_t *lines = gm_access_log_create(&options);
     gm_buffer_t line = {0};
 

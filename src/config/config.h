@@ -10,6 +10,7 @@
 #include "base/vector.h"
 
 #define GM_WORKERS_AUTO 0
+#define GM_LEFT_OPEN UINT64_MAX /* a number that is said elsewhere */
 
 /** A list of texts, all owned. */
 typedef GM_VECTOR(char *) gm_texts_t;
@@ -185,8 +186,41 @@ typedef struct gm_cors_policy_conf {
     uint64_t max_age_ms;
 } gm_cors_policy_conf_t;
 
+/* Those that are at the head of every chain, whether the list has them or not. What an item leaves open is as
+ * the item for all routes says, and what that leaves open as the sections at the top do. */
+
+typedef enum gm_switch { GM_SWITCH_AUTO, GM_SWITCH_OFF, GM_SWITCH_ON } gm_switch_t; /* auto = left open */
+
+typedef enum gm_on_failure { GM_ON_FAILURE_AUTO, GM_ON_FAILURE_ANSWER, GM_ON_FAILURE_PASS } gm_on_failure_t;
+
+typedef struct gm_recovery_policy_conf {
+    bool present;
+    uint64_t on_failure; /* gm_on_failure_t; auto = answer, where nobody says anything */
+} gm_recovery_policy_conf_t;
+
+typedef struct gm_tracing_policy_conf {
+    bool present;
+    uint64_t enabled; /* gm_switch_t */
+} gm_tracing_policy_conf_t;
+
+typedef struct gm_metrics_policy_conf {
+    bool present;
+    uint64_t enabled; /* gm_switch_t */
+} gm_metrics_policy_conf_t;
+
+typedef struct gm_logging_policy_conf {
+    bool present;
+    uint64_t enabled, only_failures; /* gm_switch_t */
+    uint64_t sample;                 /* millionths, or GM_LEFT_OPEN */
+    uint64_t slower_than_ms;         /* 0 = whatever it took; or GM_LEFT_OPEN */
+} gm_logging_policy_conf_t;
+
 typedef struct gm_policy_conf {
     gm_place_t place; /* where the item begins in the file */
+    gm_recovery_policy_conf_t recovery;
+    gm_tracing_policy_conf_t tracing;
+    gm_metrics_policy_conf_t metrics;
+    gm_logging_policy_conf_t logging;
     gm_access_policy_conf_t access;
     gm_headers_policy_conf_t headers;
     gm_redirect_policy_conf_t redirect;

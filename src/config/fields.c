@@ -86,6 +86,10 @@ static int check_range(const gm_field_t *field, uint64_t value, const char *text
 
 static int parse_number(const gm_field_t *field, const char *text, uint64_t *value, gm_error_t *err)
 {
+    if ((field->flags & GM_FIELD_OPEN) && strcmp(text, "auto") == 0) {
+        *value = GM_LEFT_OPEN;
+        return 0;
+    }
     switch (field->type) {
     case GM_FIELD_PORT:
     case GM_FIELD_COUNT:
@@ -675,6 +679,8 @@ void gm_field_format(const gm_field_t *field, const void *of, gm_buffer_t *out)
     if (is_text(field)) {
         const char *given = *(const char *const *)value;
         gm_buffer_append_text(out, given != NULL ? given : "");
+    } else if ((field->flags & GM_FIELD_OPEN) && *(const uint64_t *)value == GM_LEFT_OPEN) {
+        gm_buffer_append_text(out, "auto");
     } else if (field->type == GM_FIELD_DURATION) {
         gm_buffer_append_text(out, gm_text_format_duration(text, sizeof(text), *(const uint64_t *)value));
     } else if (field->type == GM_FIELD_SIZE) {

@@ -40,7 +40,8 @@ enum {
     GM_FIELD_INSTEAD = 32,   /* may be given instead of all required rows of its section */
     GM_FIELD_ONE_OF = 1024,  /* a section: exactly one of the rows that have this is given, even if empty */
     GM_FIELD_SECRET = 2048,  /* a text: not shown to those who look inside */
-    GM_FIELD_NAME = 512      /* a text: the name of a header field, for config/validate and the JSON schema */
+    GM_FIELD_NAME = 512,     /* a text: the name of a header field, for config/validate and the JSON schema */
+    GM_FIELD_OPEN = 4096     /* a duration or a fraction: or "auto" = GM_LEFT_OPEN, it is said elsewhere */
 };
 
 typedef struct gm_section gm_section_t;

@@ -240,7 +240,7 @@ static void render_alternatives(const gm_field_t *field, gm_json_t *json)
         render_integer(field, json);
     if (field->type == GM_FIELD_FRACTION)
         render_fraction(json);
-    if (field->type == GM_FIELD_AUTO) {
+    if (field->type == GM_FIELD_AUTO || field->flags & GM_FIELD_OPEN) {
         gm_json_open(json, '{');
         gm_json_key(json, "const");
         gm_json_string(json, "auto");
@@ -338,7 +338,7 @@ static void render_default(const gm_field_t *field, gm_json_t *json)
     gm_json_key(json, "default");
     if (is_number && field->fallback[strspn(field->fallback, "0123456789")] == '\0')
         gm_json_integer(json, strtoll(field->fallback, NULL, 10));
-    else if (field->type == GM_FIELD_FRACTION)
+    else if (field->type == GM_FIELD_FRACTION && !(field->flags & GM_FIELD_OPEN))
         render_fraction_value(field->fallback, json);
     else if (field->type == GM_FIELD_BOOLEAN)
         gm_json_boolean(json, strcmp(field->fallback, "true") == 0);
@@ -541,6 +541,8 @@ static void render_values(const gm_field_t *field, gm_buffer_t *out)
 {
     char min[32], max[32];
 
+    if (field->flags & GM_FIELD_OPEN)
+        gm_buffer_append_text(out, "auto, ");
     switch (field->type) {
     case GM_FIELD_PORT:
     case GM_FIELD_COUNT:

@@ -20,6 +20,7 @@ static const char *const error_details[] = {"auto", "all", "none", NULL};
 static const char *const auto_booleans[] = {"auto", "false", "true", NULL};
 const char *const gm_redirect_statuses[] = {"301", "302", "303", "307", "308", NULL};
 static const char *const redirect_schemes[] = {"auto", "http", "https", NULL};
+static const char *const on_failures[] = {"auto", "answer", "pass", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
@@ -291,6 +292,41 @@ static const gm_field_t cors_policy_fields[] = {
 static const gm_section_t cors_policy_section = {"policies.cors", cors_policy_fields, sizeof(gm_cors_policy_conf_t),
     AT(gm_cors_policy_conf_t, present), -1, NOT_A_HOSTPORT};
 
+static const gm_field_t recovery_policy_fields[] = {
+    {"on_failure", GM_FIELD_CHOICE, AT(gm_recovery_policy_conf_t, on_failure), "auto", 0, 0, on_failures, NULL, 0, NULL,
+     "answer = the request gets a 500; pass = it goes on as if that policy were not there, with a warning, unless the policy "
+     "guards something (access); auto = as for all routes, or answer"},
+    {0}};
+static const gm_section_t recovery_policy_section = {"policies.recovery", recovery_policy_fields,
+    sizeof(gm_recovery_policy_conf_t), AT(gm_recovery_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t tracing_policy_fields[] = {
+    {"enabled", GM_FIELD_CHOICE, AT(gm_tracing_policy_conf_t, enabled), "auto", 0, 0, auto_booleans, NULL, 0, NULL,
+     "false = fields about traces are passed on unread; auto = as for all routes, or tracing.enabled"},
+    {0}};
+static const gm_section_t tracing_policy_section = {"policies.tracing", tracing_policy_fields,
+    sizeof(gm_tracing_policy_conf_t), AT(gm_tracing_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t metrics_policy_fields[] = {
+    {"enabled", GM_FIELD_CHOICE, AT(gm_metrics_policy_conf_t, enabled), "auto", 0, 0, auto_booleans, NULL, 0, NULL,
+     "false = not counted among the requests; auto = as for all routes, or true where anybody can read the metrics"},
+    {0}};
+static const gm_section_t metrics_policy_section = {"policies.metrics", metrics_policy_fields,
+    sizeof(gm_metrics_policy_conf_t), AT(gm_metrics_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
+static const gm_field_t logging_policy_fields[] = {
+    {"enabled", GM_FIELD_CHOICE, AT(gm_logging_policy_conf_t, enabled), "auto", 0, 0, auto_booleans, NULL, 0, NULL,
+     "one line for each request that is over; auto, here and below = as for all routes, or the same key of log.access"},
+    {"sample", GM_FIELD_FRACTION, AT(gm_logging_policy_conf_t, sample), "auto", 0, 1000000, NULL, NULL, GM_FIELD_OPEN, NULL,
+     "of requests that did not fail, the share that is logged: 0.01 = one in a hundred"},
+    {"only_failures", GM_FIELD_CHOICE, AT(gm_logging_policy_conf_t, only_failures), "auto", 0, 0, auto_booleans, NULL, 0,
+     NULL, "only requests that failed, beside those that slower_than asks for"},
+    {"slower_than", GM_FIELD_DURATION, AT(gm_logging_policy_conf_t, slower_than_ms), "auto", 0, DAY_MS, NULL, NULL,
+     GM_FIELD_OPEN, NULL, "only requests that took at least so long, beside those that failed; 0s = all"},
+    {0}};
+static const gm_section_t logging_policy_section = {"policies.logging", logging_policy_fields,
+    sizeof(gm_logging_policy_conf_t), AT(gm_logging_policy_conf_t, present), -1, NOT_A_HOSTPORT};
+
 static const gm_field_t policy_fields[] = {
     {"access", GM_FIELD_SECTION, AT(gm_policy_conf_t, access), NULL, 0, 0, NULL, &access_policy_section, GM_FIELD_ONE_OF,
      NULL, "by the client's address; behind proxy.trusted_proxies by what they say it is"},
@@ -302,6 +338,15 @@ static const gm_field_t policy_fields[] = {
      NULL, "the backend sees another path or host"},
     {"cors", GM_FIELD_SECTION, AT(gm_policy_conf_t, cors), NULL, 0, 0, NULL, &cors_policy_section, GM_FIELD_ONE_OF, NULL,
      "which other sites' scripts may ask; preflights are answered here"},
+    {"recovery", GM_FIELD_SECTION, AT(gm_policy_conf_t, recovery), NULL, 0, 0, NULL, &recovery_policy_section,
+     GM_FIELD_ONE_OF, NULL, "what becomes of a request if a policy fails; this and those below are ahead of all others, "
+     "wherever they stand in the list, and there without an item, too"},
+    {"tracing", GM_FIELD_SECTION, AT(gm_policy_conf_t, tracing), NULL, 0, 0, NULL, &tracing_policy_section, GM_FIELD_ONE_OF,
+     NULL, "which requests belong together"},
+    {"metrics", GM_FIELD_SECTION, AT(gm_policy_conf_t, metrics), NULL, 0, 0, NULL, &metrics_policy_section, GM_FIELD_ONE_OF,
+     NULL, "what is counted of requests"},
+    {"logging", GM_FIELD_SECTION, AT(gm_policy_conf_t, logging), NULL, 0, 0, NULL, &logging_policy_section, GM_FIELD_ONE_OF,
+     NULL, "lines about requests"},
     {0}};
 const gm_section_t gm_policy_section = {"policies", policy_fields, sizeof(gm_policy_conf_t), -1,
     AT(gm_policy_conf_t, place), NOT_A_HOSTPORT};

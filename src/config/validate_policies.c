@@ -306,6 +306,63 @@ static void check_second_cors(const validation_t *v, const gm_policy_confs_t *po
         complain(v, field, NULL, "cors: the policies for all routes have one, which answers for this, too");
 }
 
+/* ---- those that are always there */
+
+/* Where the item's section of such a kind begins; NULL = it is not this item's. */
+static const bool *find_setting(const gm_policy_conf_t *policy, size_t kind, const char **name)
+{
+    const struct {
+        const bool *present;
+        const char *name;
+    } kinds[] = {{&policy->recovery.present, "recovery"},
+                 {&policy->tracing.present, "tracing"},
+                 {&policy->metrics.present, "metrics"},
+                 {&policy->logging.present, "logging"}};
+
+    if (kind == GM_COUNT_OF(kinds))
+        return NULL;
+    *name = kinds[kind].name;
+    return kinds[kind].present;
+}
+
+static bool is_setting(const gm_policy_conf_t *policy)
+{
+    return policy->recovery.present || policy->tracing.present || policy->metrics.present ||
+           policy->logging.present;
+}
+
+/* A chain has one of each, so of two items one would mean nothing. */
+static void check_second_setting(const validation_t *v, const gm_policy_confs_t *policies, size_t index)
+{
+    const gm_policy_conf_t *policy = policies->items[index];
+    const bool *present;
+    const char *name;
+
+    for (size_t kind = 0; (present = find_setting(policy, kind, &name)) != NULL; ++kind)
+        for (size_t i = 0; *present && i != index; ++i) {
+            gm_error_t err = {0};
+            if (!*find_setting(policies->items[i], kind, &name))
+                continue;
+            gm_error_set(&err, NULL, "a second one in this list; the first is in line %d",
+                         policies->items[i]->place.line);
+            complain_about(v, present, name, &err);
+            return;
+        }
+}
+
+/* Not an error: the same list may serve files with and without a page. */
+static void check_readers(const validation_t *v, const gm_metrics_policy_conf_t *metrics)
+{
+    const gm_admin_conf_t *admin = &v->config->admin;
+    const gm_origin_t *origin = gm_config_find_origin(v->config, &metrics->enabled);
+
+    if (metrics->enabled == GM_SWITCH_ON && origin != NULL && v->config->metrics.path[0] == '\0' &&
+        admin->listen[0] == '\0' && admin->socket == NULL)
+        gm_diagnostics_add(
+            v->diagnostics, GM_SEVERITY_WARNING, &origin->place,
+            "metrics: nobody can read them: metrics.path is \"\", and there is no admin window");
+}
+
 /* ---- the lists */
 
 static void check_policies(const validation_t *v, const gm_policy_confs_t *policies)
@@ -325,14 +382,19 @@ static void check_policies(const validation_t *v, const gm_policy_confs_t *polic
             check_cors(v, policy, errors);
         if (policy->cors.present)
             check_second_cors(v, policies, i);
+        if (is_setting(policy))
+            check_second_setting(v, policies, i);
+        if (policy->metrics.present)
+            check_readers(v, &policy->metrics);
     }
 }
 
 /* What has no known kind may have been meant as one. */
 static bool may_redirect(const gm_policy_conf_t *policy)
 {
-    return policy->redirect.present || !(policy->access.present || policy->headers.present ||
-                                         policy->rewrite.present || policy->cors.present);
+    return policy->redirect.present ||
+           !(policy->access.present || policy->headers.present || policy->rewrite.present ||
+             policy->cors.present || is_setting(policy));
 }
 
 static bool has_redirect(const gm_policy_confs_t *policies)

@@ -5,6 +5,7 @@
 #include "proxy/finish.h"
 
 #include "front/downstream.h"
+#include "proxy/policy_chain.h"
 #include "proxy/trace.h"
 #include "telemetry/log.h"
 #include "telemetry/otlp.h"
@@ -53,8 +54,6 @@ void gm_finish_open(gm_request_t *request)
         log_started(request);
     if (gm_proxy_keeps_records(request->context))
         begin_time(request);
-    if (request->context->metrics != NULL)
-        gm_metrics_begin(request->context->metrics);
 }
 
 /* ---- on the way */
@@ -97,8 +96,8 @@ void gm_finish_end_attempt(gm_request_t *request, int failure)
 
 void gm_finish_forget(gm_request_t *request)
 {
-    if (request->record.marked_ns != 0 && request->context->metrics != NULL)
-        gm_metrics_cancel(request->context->metrics);
+    if (request->policies != NULL)
+        gm_policy_chain_forget(request);
     request->record.marked_ns = 0;
 }
 
@@ -178,17 +177,15 @@ void gm_finish(gm_request_t *request)
     uint64_t now;
 
     if (record->marked_ns == 0)
-        return;
+        return; /* then no policy wants to know either: see gm_proxy_keeps_records */
     now = gm_clock_monotonic_ns();
     record->phase_ns[record->phase] += now - record->marked_ns;
     record->began_us = gm_clock_real_us() - gm_record_total_ns(record) / 1000;
     fill(request);
-    if (context->metrics != NULL)
-        gm_metrics_record(context->metrics, record);
     if (context->ring != NULL)
         gm_ring_add(context->ring, record);
-    if (context->access_log != NULL)
-        gm_access_log_write(context->access_log, record);
+    if (request->policies != NULL)
+        gm_policy_chain_finish(request);
     if (record->spans != NULL)
         export_spans(request);
 }

@@ -57,12 +57,22 @@ static void drop_fields(h2o_req_t *req)
     gm_request_fields_drop(req);
 }
 
-/* A client's Connection must not name the fields that policies set. @return whether one has answered */
+/* @return whether one has answered */
 static bool has_policy_answered(gm_request_t *request, const gm_route_key_t *key)
 {
-    if (!gm_proxy_is_ours(request->context->proxy))
+    const gm_proxy_t *proxy = request->context->proxy;
+
+    if (!gm_proxy_is_ours(proxy)) /* a client's Connection must not name the fields that policies set */
         drop_fields(request->req);
-    return gm_policy_run(request, key);
+    return proxy->policies != NULL && gm_policy_run(request, key);
+}
+
+/* Before it had a route. */
+static void refuse(gm_request_t *request, gm_failure_t failure, const char *why)
+{
+    if (request->context->proxy->policies != NULL)
+        gm_policy_see_refused(request);
+    gm_reply_failure(request, failure, why);
 }
 
 static void forward(gm_request_t *request)
@@ -79,8 +89,6 @@ static void forward(gm_request_t *request)
     if (gm_proxy_is_ours(request->context->proxy)) {
         gm_forward_start(request);
     } else {
-        if (request->policies == NULL)
-            drop_fields(req);
         gm_request_fields_add(req);
         req->authority = gm_policy_host(request);
         gm_forward_h2o_start(request);
@@ -96,7 +104,7 @@ static bool is_refused(gm_request_t *request)
         return false;
     downstream = gm_downstream_of(request->req);
     if (downstream->is_refused)
-        gm_reply_failure(request, downstream->refusal, downstream->why);
+        refuse(request, downstream->refusal, downstream->why);
     return downstream->is_refused;
 }
 
@@ -116,13 +124,13 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
         return 0;
     if (gm_admission_check(req, &rules, &key, &refusal) != 0) {
         req->http1_is_persistent = 0;
-        gm_reply_failure(request, refusal.failure, refusal.why);
+        refuse(request, refusal.failure, refusal.why);
         return 0;
     }
     request->route = find_route(self, proxy, req, &key);
     if (request->route != NULL && request->route->cluster != GM_NO_CLUSTER)
         request->cluster = proxy->clusters[request->route->cluster];
-    if ((request->policies != NULL && has_policy_answered(request, &key)) || gm_scrape_answers(request, &key))
+    if (has_policy_answered(request, &key) || gm_scrape_answers(request, &key))
         return 0;
     if (request->cluster == NULL)
         gm_reply_failure(request, GM_FAILURE_NO_ROUTE,

@@ -1,36 +1,31 @@
 /*
- * The chain of policies: those for all in the order of the file, then those of the route, on the way in and
- * on the way out alike. A policy that fails costs its request a 500 and nobody else anything. Made by
- * proxy/proxy on the main thread; run by proxy/handler and proxy/request on workers.
+ * Which chains there are: one per route, and one for requests that have none. At the head of each are the
+ * kinds that are always there, with the settings that hold for it; then come those for all in the order of
+ * the file, then those of the route. What would do nothing is left out when the configuration is loaded. Made
+ * by proxy/proxy on the main thread; run by proxy/handler on workers.
  */
 #include "proxy/policy.h"
 
 #include "config/schema.h"
+#include "proxy/policy_chain.h"
 #include "proxy/reply.h"
-#include "telemetry/log.h"
 
-/* To add a kind: a file, a row in config/schema, an entry here. */
-static const gm_policy_ops_t *const kinds[] = {&gm_policy_access, &gm_policy_headers, &gm_policy_redirect,
-                                               &gm_policy_rewrite, &gm_policy_cors};
+/* To add a kind: a file, a row in config/schema, an entry here. Those that are always there come first, in
+ * the order in which requests meet them. */
+static const gm_policy_ops_t *const kinds[] = {&gm_policy_recovery, &gm_policy_tracing, &gm_policy_metrics,
+                                               &gm_policy_logging,  &gm_policy_access,  &gm_policy_headers,
+                                               &gm_policy_redirect, &gm_policy_rewrite, &gm_policy_cors};
 
 typedef struct gm_policy {
     const gm_policy_ops_t *ops;
-    const void *self; /* owned if the kind creates it */
+    void *self; /* owned if the kind made it */
 } gm_policy_t;
 
-typedef struct gm_policy_slot {
-    void *own; /* the policy's */
-    bool has_failed;
-} gm_policy_slot_t;
-
-struct gm_policy_chain {
-    GM_VECTOR(gm_policy_t) policies; /* shared with the chain for all, but for the route's own */
-};
-
 struct gm_policies {
-    gm_policy_chain_t for_all;
-    gm_policy_chain_t *routes; /* owned; in the order of the snapshot's */
-    size_t route_count;
+    gm_policy_chain_t *for_all;  /* owned; NULL = it would do nothing; these, too: */
+    gm_policy_chain_t **routes;  /* owned array of owned ones, in the order of the snapshot's */
+    GM_VECTOR(gm_policy_t) made; /* all; what the items for all have made comes first */
+    size_t route_count, for_all_count;
 };
 
 /* ---- making */
@@ -47,160 +42,153 @@ static const void *find_section(const gm_policy_conf_t *conf, const char *name)
     return *(const bool *)(section + row->section->present_offset) ? section : NULL;
 }
 
-static void add_policy(gm_policy_chain_t *chain, const gm_policy_conf_t *conf, const gm_snapshot_t *snapshot)
+/* @param confs  NULL = an empty list */
+static const void *find_setting(const gm_policy_confs_t *confs, const char *name)
 {
+    const void *section = NULL;
+
+    for (size_t i = 0; confs != NULL && section == NULL && i != confs->size; ++i)
+        section = find_section(confs->items[i], name);
+    return section;
+}
+
+static void make(gm_policies_t *self, const gm_policy_confs_t *confs, const gm_snapshot_t *snapshot)
+{
+    for (size_t i = 0; confs != NULL && i != confs->size; ++i)
+        for (size_t j = 0; j != GM_COUNT_OF(kinds); ++j) {
+            const void *section = find_section(confs->items[i], kinds[j]->name);
+            gm_policy_t *policy;
+            if (section == NULL || kinds[j]->settle != NULL)
+                continue;
+            policy = gm_vector_push(&self->made);
+            policy->ops = kinds[j];
+            policy->self =
+                kinds[j]->create != NULL ? kinds[j]->create(section, snapshot) : (void *)(uintptr_t)section;
+        }
+}
+
+static void add_settled(gm_policies_t *self, gm_policy_chain_t *chain, gm_proxy_t *proxy,
+                        const gm_policy_confs_t *of_route)
+{
+    const gm_policy_confs_t *for_all = &gm_snapshot_config(proxy->snapshot)->policies;
+
     for (size_t i = 0; i != GM_COUNT_OF(kinds); ++i) {
-        const void *section = find_section(conf, kinds[i]->name);
-        gm_policy_t *policy;
-        if (section == NULL)
+        const char *name = kinds[i]->name;
+        void *made = NULL;
+        if (kinds[i]->settle == NULL ||
+            !kinds[i]->settle(proxy, find_setting(for_all, name), find_setting(of_route, name), &made))
             continue;
-        policy = gm_vector_push(&chain->policies);
-        policy->ops = kinds[i];
-        policy->self = kinds[i]->create != NULL ? kinds[i]->create(section, snapshot) : section;
+        *gm_vector_push(&self->made) = (gm_policy_t){kinds[i], made};
+        gm_policy_chain_add(chain, kinds[i], made);
     }
 }
 
-static bool has_any(const gm_snapshot_t *snapshot)
+static void add_made(const gm_policies_t *self, gm_policy_chain_t *chain, size_t from, size_t to)
 {
-    size_t count;
-    const gm_snapshot_route_t *routes = gm_snapshot_routes(snapshot, &count);
-    bool any = gm_snapshot_config(snapshot)->policies.size != 0;
-
-    for (size_t i = 0; i != count; ++i)
-        any = any || routes[i].policies != NULL;
-    return any;
+    for (size_t i = from; i != to; ++i)
+        gm_policy_chain_add(chain, self->made.items[i].ops, self->made.items[i].self);
 }
 
-gm_policies_t *gm_policies_create(const gm_snapshot_t *snapshot)
+/*
+ * @param of_route  NULL = it has none of its own, or there is no route
+ * @return NULL if it would do nothing
+ */
+static gm_policy_chain_t *create_chain(gm_policies_t *self, gm_proxy_t *proxy,
+                                       const gm_policy_confs_t *of_route)
 {
-    const gm_policy_confs_t *for_all = &gm_snapshot_config(snapshot)->policies;
-    gm_policies_t *self;
-    size_t count;
-    const gm_snapshot_route_t *routes = gm_snapshot_routes(snapshot, &count);
+    gm_policy_chain_t *chain = gm_policy_chain_create();
+    size_t own;
 
-    if (!has_any(snapshot))
-        return NULL;
-    self = gm_alloc(sizeof(*self));
-    self->routes = gm_alloc((count + 1) * sizeof(self->routes[0]));
-    self->route_count = count;
-    for (size_t i = 0; i != for_all->size; ++i)
-        add_policy(&self->for_all, for_all->items[i], snapshot);
-    for (size_t i = 0; i != count; ++i) {
-        gm_policy_chain_t *chain = &self->routes[i];
-        for (size_t j = 0; j != self->for_all.policies.size; ++j)
-            *gm_vector_push(&chain->policies) = self->for_all.policies.items[j];
-        for (size_t j = 0; routes[i].policies != NULL && j != routes[i].policies->size; ++j)
-            add_policy(chain, routes[i].policies->items[j], snapshot);
-    }
-    return self;
+    add_settled(self, chain, proxy, of_route);
+    add_made(self, chain, 0, self->for_all_count);
+    own = self->made.size;
+    make(self, of_route, proxy->snapshot);
+    add_made(self, chain, own, self->made.size);
+    if (!gm_policy_chain_is_idle(chain))
+        return chain;
+    gm_policy_chain_destroy(chain);
+    return NULL;
 }
 
-/* @param shared  how many at the head of the chain are another's */
-static void dispose_chain(gm_policy_chain_t *chain, size_t shared)
+gm_policies_t *gm_policies_create(gm_proxy_t *proxy)
 {
-    for (size_t i = shared; i < chain->policies.size; ++i) {
-        const gm_policy_t *policy = &chain->policies.items[i];
-        if (policy->ops->destroy != NULL)
-            policy->ops->destroy((void *)(uintptr_t)policy->self);
+    gm_policies_t *self = gm_alloc(sizeof(*self));
+    bool has_any;
+
+    self->routes = gm_alloc((proxy->route_count + 1) * sizeof(self->routes[0]));
+    self->route_count = proxy->route_count;
+    make(self, &gm_snapshot_config(proxy->snapshot)->policies, proxy->snapshot);
+    self->for_all_count = self->made.size;
+    self->for_all = create_chain(self, proxy, NULL);
+    has_any = self->for_all != NULL;
+    for (size_t i = 0; i != self->route_count; ++i) {
+        self->routes[i] = create_chain(self, proxy, proxy->routes[i].policies);
+        has_any = has_any || self->routes[i] != NULL;
     }
-    gm_vector_dispose(&chain->policies);
+    if (has_any)
+        return self;
+    gm_policies_destroy(self);
+    return NULL;
 }
 
 void gm_policies_destroy(gm_policies_t *self)
 {
     if (self == NULL)
         return;
+    for (size_t i = 0; i != self->made.size; ++i)
+        if (self->made.items[i].ops->destroy != NULL)
+            self->made.items[i].ops->destroy(self->made.items[i].self);
     for (size_t i = 0; i != self->route_count; ++i)
-        dispose_chain(&self->routes[i], self->for_all.policies.size);
-    dispose_chain(&self->for_all, 0);
+        gm_policy_chain_destroy(self->routes[i]);
+    gm_policy_chain_destroy(self->for_all);
+    gm_vector_dispose(&self->made);
     free(self->routes);
     free(self);
 }
 
-/* ---- running */
-
-static void set_chain(gm_request_t *request, const gm_policy_chain_t *chain)
+bool gm_policies_have_finish(const gm_policies_t *self)
 {
-    gm_policy_state_t *state = request->policies;
-    size_t bytes = (chain->policies.size + 1) * sizeof(state->slots[0]);
-
-    state->chain = chain;
-    state->slots = h2o_mem_alloc_pool(&request->req->pool, bytes);
-    memset(state->slots, 0, bytes);
+    if (self == NULL)
+        return false;
+    for (size_t i = 0; i != self->route_count; ++i)
+        if (self->routes[i] != NULL && gm_policy_chain_has_finish(self->routes[i]))
+            return true;
+    return self->for_all != NULL && gm_policy_chain_has_finish(self->for_all);
 }
+
+/* ---- running */
 
 void gm_policy_open(gm_request_t *request)
 {
-    request->policies = h2o_mem_alloc_pool(&request->req->pool, sizeof(*request->policies));
-    *request->policies = (gm_policy_state_t){.chain = NULL};
-    set_chain(request, &request->context->proxy->policies->for_all);
+    const gm_policies_t *policies = request->context->proxy->policies;
+
+    if (policies->for_all != NULL)
+        gm_policy_chain_open(policies->for_all, request);
 }
 
-/* The sentence that the log and, where they may know, clients get. */
-static void note_failure(gm_request_t *request, const gm_policy_t *policy, const gm_error_t *err)
+void gm_policy_see_refused(gm_request_t *request)
 {
-    gm_buffer_t text = {0};
-
-    gm_buffer_printf(&text, "policy %s: %s", policy->ops->name, err->text);
-    request->policies->error = h2o_strdup(&request->req->pool, text.text, text.length).base;
-    gm_buffer_dispose(&text);
+    gm_policy_open(request);
+    if (request->policies != NULL)
+        gm_policy_chain_see_refused(request);
 }
 
 bool gm_policy_run(gm_request_t *request, const gm_route_key_t *key)
 {
     const gm_proxy_t *proxy = request->context->proxy;
-    gm_policy_state_t *state = request->policies;
+    const gm_policy_chain_t *chain = request->route != NULL
+                                         ? proxy->policies->routes[request->route - proxy->routes]
+                                         : proxy->policies->for_all;
+    gm_verdict_t verdict;
 
-    state->path = h2o_iovec_init(key->path, key->path_length);
-    if (request->route != NULL)
-        set_chain(request, &proxy->policies->routes[request->route - proxy->routes]);
-    for (size_t i = 0; i != state->chain->policies.size; ++i) {
-        const gm_policy_t *policy = &state->chain->policies.items[i];
-        gm_error_t err = {0};
-        gm_verdict_t verdict = GM_VERDICT_PASS;
-        if (policy->ops->on_request != NULL)
-            verdict = policy->ops->on_request(policy->self, request, &state->slots[i].own, &err);
-        if (verdict == GM_VERDICT_FAILED) {
-            state->slots[i].has_failed = true;
-            note_failure(request, policy, &err);
-            gm_policy_refuse(request, GM_FAILURE_INTERNAL, state->error);
-        }
-        if (verdict != GM_VERDICT_PASS)
-            return true;
-    }
-    return false;
-}
-
-int gm_policy_respond(gm_request_t *request)
-{
-    gm_policy_state_t *state = request->policies;
-
-    for (size_t i = 0; i != state->chain->policies.size; ++i) {
-        const gm_policy_t *policy = &state->chain->policies.items[i];
-        gm_policy_slot_t *slot = &state->slots[i];
-        gm_error_t err = {0};
-        if (policy->ops->on_response == NULL || slot->has_failed ||
-            policy->ops->on_response(policy->self, request, &slot->own, &err) == 0)
-            continue;
-        slot->has_failed = true;
-        note_failure(request, policy, &err);
-        if (!request->is_failed)
-            return -1;
-        /* it is a failure's answer already, and goes out without this policy */
-        gm_request_fail(request, GM_FAILURE_INTERNAL, state->error);
-    }
-    return 0;
-}
-
-void gm_policy_finish(gm_request_t *request)
-{
-    gm_policy_state_t *state = request->policies;
-
-    for (size_t i = 0; i != state->chain->policies.size; ++i) {
-        const gm_policy_t *policy = &state->chain->policies.items[i];
-        if (policy->ops->on_finish != NULL)
-            policy->ops->on_finish(policy->self, request, &state->slots[i].own);
-    }
+    if (chain == NULL)
+        return false;
+    gm_policy_chain_open(chain, request);
+    request->policies->path = h2o_iovec_init(key->path, key->path_length);
+    verdict = gm_policy_chain_enter(request);
+    if (verdict == GM_VERDICT_FAILED)
+        gm_policy_refuse(request, GM_FAILURE_INTERNAL, request->policies->error);
+    return verdict != GM_VERDICT_PASS;
 }
 
 void gm_policy_refuse(gm_request_t *request, gm_failure_t failure, const char *detail)

@@ -8,61 +8,68 @@
 typedef enum gm_verdict {
     GM_VERDICT_PASS,     /* the next policy, or the endpoint, is next */
     GM_VERDICT_ANSWERED, /* gm_policy_refuse or gm_policy_answer was called: the request's way ends here */
-    GM_VERDICT_FAILED    /* *err is filled: the request gets a 500 */
+    GM_VERDICT_FAILED    /* *err is filled, and nothing changed: the request gets a 500, see on_failure */
 } gm_verdict_t;
 
 /**
  * One kind of policy, and what it does; any but `name` may be NULL. Nothing here may block. `self` is what
  * `create` made, or else the section of the configuration. `*own` is the policy's own pointer for one
- * request, NULL at first; what it points to comes from the request's pool.
+ * request, NULL at first; what it points to comes from the request's pool. Kinds that `settle` have none.
  */
 typedef struct gm_policy_ops {
-    const char *name; /* the key in the file: a row of config's gm_policy_section */
+    const char *name;  /* the key in the file: a row of config's gm_policy_section */
+    bool is_guard;     /* it decides who may pass: where it fails nobody does, whatever on_failure says */
+    bool sees_refused; /* on_request is called for what is refused before it has a route, too */
     /** Once, main thread. @param section  the row's struct, borrowed for the policy's life */
     void *(*create)(const void *section, const gm_snapshot_t *snapshot);
     void (*destroy)(void *self);
+    /**
+     * Instead of `create`, for a kind that is at the head of every chain, with or without an item in the
+     * file. Once per chain, main thread.
+     * @param for_all, of_route  the items' sections, borrowed as above; NULL = none. The latter has the last
+     * word
+     * @param self  NULL
+     * @return whether this chain has it
+     */
+    bool (*settle)(gm_proxy_t *proxy, const void *for_all, const void *of_route, void **self);
     /** After the route is found, or no route was (request->route is NULL); before the endpoint is asked. */
     gm_verdict_t (*on_request)(const void *self, gm_request_t *request, void **own, gm_error_t *err);
-    /** The head of the answer is complete in req->res and not yet sent. @return 0, or -1 with *err filled */
+    /** The head of the answer is complete in req->res and not yet sent; again if another is sent instead.
+     * @return 0, or -1 with *err filled and nothing changed */
     int (*on_response)(const void *self, gm_request_t *request, void **own, gm_error_t *err);
-    /** The request is over, however; its record is complete, where records are kept. */
+    /** Another policy has failed. @return whether the request goes on as if that one were not there */
+    bool (*on_failure)(const void *self, gm_request_t *request, const char *name, const gm_error_t *err);
+    /** The request turns out to be none that counts; instead of on_finish. */
+    void (*on_forget)(const void *self, gm_request_t *request, void **own);
+    /** The request is over, however; its record is complete. */
     void (*on_finish)(const void *self, gm_request_t *request, void **own);
 } gm_policy_ops_t;
 
-extern const gm_policy_ops_t gm_policy_access, gm_policy_headers, gm_policy_redirect, gm_policy_rewrite,
-    gm_policy_cors;
+extern const gm_policy_ops_t gm_policy_recovery, gm_policy_tracing, gm_policy_metrics, gm_policy_logging,
+    gm_policy_access, gm_policy_headers, gm_policy_redirect, gm_policy_rewrite, gm_policy_cors;
 
-/** One request's file in the hands of its policies. In the request's pool. */
-typedef struct gm_policy_state {
-    const gm_policy_chain_t *chain; /* those for all, until a route is found; then its own too */
-    struct gm_policy_slot *slots;   /* one per policy */
-    h2o_iovec_t path;  /* canonical, without query, as the client asked for it; empty = unknown */
-    h2o_iovec_t host;  /* what the endpoint sees as Host; base NULL = the client's */
-    const char *error; /* why one failed */
-} gm_policy_state_t;
-
-/** All policies of a snapshot. Immutable. @return NULL if there are none */
-gm_policies_t *gm_policies_create(const gm_snapshot_t *snapshot);
+/**
+ * All policies of a proxy's snapshot. Immutable. @return NULL if no request would be seen by any
+ * @param proxy  routes and metrics are there; logging adds to access_rules
+ */
+gm_policies_t *gm_policies_create(gm_proxy_t *proxy);
 /** Accepts NULL. */
 void gm_policies_destroy(gm_policies_t *self);
 
-/** For a request that has just come in, where there are policies at all: answers pass those for all. */
+/** Whether some policy wants to know how requests end. Accepts NULL. */
+bool gm_policies_have_finish(const gm_policies_t *self);
+
+/** For a request that no route is looked for: answers pass those for all. Only where there are policies. */
 void gm_policy_open(gm_request_t *request);
 
 /**
- * Runs what the route has, or what is for all if there is none. Only where request->policies is set.
+ * Runs what the route has, or what is for all if there is none. Only where there are policies.
  * @return whether the request was answered
  */
 bool gm_policy_run(gm_request_t *request, const gm_route_key_t *key);
 
-/**
- * The head of an answer goes out next. Only where request->policies is set; called by
- * gm_request_begin_answer. @return -1 if a policy failed and a 500 is to go out instead
- */
-GM_MUST_USE int gm_policy_respond(gm_request_t *request);
-
-/** Only where request->policies is set. */
-void gm_policy_finish(gm_request_t *request);
+/** Instead of that, for a request that is refused next. */
+void gm_policy_see_refused(gm_request_t *request);
 
 /** A policy's failure answer: the endpoint, which nobody has asked, has no part in it. */
 void gm_policy_refuse(gm_request_t *request, gm_failure_t failure, const char *detail);

@@ -78,4 +78,4 @@ static gm_verdict_t on_request(const void *self, gm_request_t *request, void **o
 }
 
 const gm_policy_ops_t gm_policy_access = {
-    .name = "access", .create = create, .destroy = destroy, .on_request = on_request};
+    .name = "access", .is_guard = true, .create = create, .destroy = destroy, .on_request = on_request};

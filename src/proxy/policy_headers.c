@@ -94,15 +94,18 @@ static int make_value(const change_t *change, gm_request_t *request, h2o_iovec_t
     return 0;
 }
 
+/* All of them or, where a value cannot be made, none: the request may go on without. */
 static int apply(const changes_t *changes, gm_request_t *request, h2o_headers_t *headers, gm_error_t *err)
 {
     h2o_mem_pool_t *pool = &request->req->pool;
+    h2o_iovec_t *values = h2o_mem_alloc_pool(pool, (changes->size + 1) * sizeof(*values));
 
+    for (size_t i = 0; i != changes->size; ++i)
+        if (changes->items[i].value != NULL && make_value(&changes->items[i], request, &values[i], err) != 0)
+            return -1;
     for (size_t i = 0; i != changes->size; ++i) {
         const change_t *change = &changes->items[i];
-        h2o_iovec_t value;
-        if (change->value != NULL && make_value(change, request, &value, err) != 0)
-            return -1;
+        h2o_iovec_t value = values[i];
         if (change->replaces)
             gm_policy_remove_fields(headers, change->lower, change->length);
         if (change->value == NULL)

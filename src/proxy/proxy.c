@@ -18,7 +18,7 @@ static int open_access_stream(gm_proxy_t *self, gm_error_t *err)
     const gm_log_stream_options_t options = {.path = access->path, .describe_lost = gm_log_describe_lost};
     gm_error_t why = {0};
 
-    if (!access->enabled || access->path == NULL)
+    if (self->access_rules.size == 0 || access->path == NULL)
         return 0;
     self->access_stream = gm_log_stream_open(&options, &why);
     return self->access_stream != NULL ? 0 : gm_error_set(err, NULL, "%s (log.access.path)", why.text);
@@ -43,7 +43,7 @@ static void create_metrics(gm_proxy_t *self, size_t worker_count)
                                     .libh2o = H2O_VERSION,
                                     .openssl = gm_tls_library_version()};
 
-    if (conf->path[0] == '\0' && !has_window(self))
+    if (conf->path[0] == '\0' && !self->has_window)
         return;
     self->names = gm_alloc((self->route_count + self->cluster_count + 1) * sizeof(self->names[0]));
     for (size_t i = 0; i != self->route_count; ++i)
@@ -89,14 +89,9 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_err
     self->routes = gm_snapshot_routes(snapshot, &self->route_count);
     for (size_t i = 0; i != self->route_count; ++i)
         self->has_hosts = self->has_hosts || self->routes[i].host != NULL;
-    if (open_access_stream(self, err) != 0) {
-        gm_snapshot_release(self->snapshot);
-        free(self);
-        return NULL;
-    }
+    self->has_window = has_window(self);
     if (otlp->present)
         self->spans = gm_span_queue_create(otlp->queue, otlp->batch);
-    self->policies = gm_policies_create(snapshot);
     self->clusters = gm_alloc((self->cluster_count + 1) * sizeof(self->clusters[0]));
     self->forwarders = gm_alloc((self->cluster_count + 1) * sizeof(self->forwarders[0]));
     self->tls = gm_alloc((self->cluster_count + 1) * sizeof(self->tls[0]));
@@ -104,6 +99,13 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_err
         self->clusters[i] =
             gm_cluster_create(clusters[i].name, clusters[i].host, clusters[i].port, clusters[i].authority);
     create_metrics(self, worker_count);
+    self->policies = gm_policies_create(self);
+    self->keeps_records =
+        self->has_window || self->spans != NULL || gm_policies_have_finish(self->policies);
+    if (open_access_stream(self, err) != 0) {
+        gm_proxy_destroy(self);
+        return NULL;
+    }
     for (size_t i = 0; i != self->cluster_count; ++i) {
         if (clusters[i].tls == NULL)
             continue;
@@ -125,6 +127,7 @@ void gm_proxy_destroy(gm_proxy_t *self)
         SSL_CTX_free(self->tls[i]);
     }
     gm_policies_destroy(self->policies);
+    gm_vector_dispose(&self->access_rules);
     gm_log_stream_close(self->access_stream);
     gm_metrics_destroy(self->metrics);
     gm_span_queue_destroy(self->spans);
@@ -154,14 +157,12 @@ static uint64_t shortest(const gm_timeout_conf_t *timeout)
 
 static gm_access_log_t *create_access_log(const gm_proxy_t *proxy)
 {
-    const gm_access_conf_t *conf = &gm_snapshot_config(proxy->snapshot)->log.access;
     const gm_access_log_options_t options = {.stream = proxy->access_stream,
                                              .json = gm_log_is_json(),
-                                             .only_failures = conf->only_failures,
-                                             .slower_than_ns = conf->slower_than_ms * 1000000,
-                                             .sample = (uint32_t)conf->sample};
+                                             .rules = proxy->access_rules.items,
+                                             .rule_count = proxy->access_rules.size};
 
-    return conf->enabled ? gm_access_log_create(&options) : NULL;
+    return options.rule_count != 0 ? gm_access_log_create(&options) : NULL;
 }
 
 gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop, h2o_globalconf_t *globalconf)
@@ -178,11 +179,10 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
     self->access_log = create_access_log(proxy);
-    self->ring = has_window(proxy) ? gm_ring_create(GM_RING_SLOTS) : NULL;
+    self->ring = proxy->has_window ? gm_ring_create(GM_RING_SLOTS) : NULL;
     if (proxy->metrics != NULL)
         pool.metrics = self->metrics = gm_metrics_shard(
             proxy->metrics, atomic_fetch_add_explicit(&proxy->shards, 1, memory_order_relaxed));
-    self->traces = gm_snapshot_config(proxy->snapshot)->tracing.enabled;
     self->sample = (uint32_t)gm_snapshot_config(proxy->snapshot)->tracing.otlp.sample;
     gm_random_init(&self->random);
     pool.watches = self->watches = gm_watches_create(shortest(timeout));

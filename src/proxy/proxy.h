@@ -37,6 +37,10 @@ typedef struct gm_proxy {
     const char **names;             /* owned array, for the metrics: of routes, then of clusters */
     atomic_size_t shards;           /* that workers have taken */
     h2o_handler_t **forwarders;     /* owned array; each goes with the globalconf; one per cluster */
+    bool has_window;                /* somebody may look inside, and change the log's level */
+    bool keeps_records;             /* of requests */
+
+    GM_VECTOR(gm_access_log_rule_t) access_rules; /* of the policies that log; none = no lines */
 } gm_proxy_t;
 
 /** One worker's part of it; its h2o_context_t is the one that the library hands round. */
@@ -51,7 +55,6 @@ typedef struct gm_proxy_context {
     gm_metrics_shard_t *metrics; /* borrowed from the proxy; NULL = nobody can read them */
     gm_ring_t *ring;             /* owned; NULL = nobody can look inside */
     gm_random_t random;
-    bool traces;     /* tracing is on */
     uint32_t sample; /* in millionths: of traces that begin here, those that are exported */
     h2o_timeout_t poll_interval, request_timeout;
 } gm_proxy_context_t;
@@ -80,8 +83,7 @@ void gm_proxy_render_metrics(gm_proxy_t *self, gm_buffer_t *out);
 /** Whether anybody wants to know what this worker's requests are like. */
 static inline bool gm_proxy_keeps_records(const gm_proxy_context_t *context)
 {
-    return context->metrics != NULL || context->ring != NULL || context->proxy->spans != NULL ||
-           (context->access_log != NULL && gm_access_log_is_on(context->access_log));
+    return context->proxy->keeps_records;
 }
 
 /** The engine "h2o" holds bodies in memory, so without a limit it has one. */

@@ -6,9 +6,8 @@
 
 #include "proxy/deadline.h"
 #include "proxy/finish.h"
-#include "proxy/policy.h"
+#include "proxy/policy_chain.h"
 #include "proxy/response.h"
-#include "proxy/trace.h"
 #include "telemetry/log.h"
 
 /* What the library lets us hang on a request: found again through req->prefilters. */
@@ -38,8 +37,6 @@ static void on_dispose(void *data)
         gm_request_fail(self, GM_FAILURE_RESPONSE_TRUNCATED,
                         req->error_logs.entries[req->error_logs.size - 1].msg.base);
     gm_finish(self);
-    if (self->policies != NULL)
-        gm_policy_finish(self);
     gm_connection_end_request(self->connection);
 }
 
@@ -61,10 +58,6 @@ gm_request_t *gm_request_open(h2o_req_t *req)
 
     *self = (gm_request_t){.req = req, .context = gm_proxy_context_of(req)};
     gm_finish_open(self);
-    if (self->context->traces)
-        gm_trace_begin(self);
-    if (self->context->proxy->policies != NULL)
-        gm_policy_open(self);
     if (!gm_proxy_is_ours(self->context->proxy))
         watch_library(self);
     return self;
@@ -99,11 +92,10 @@ static void log_failure(const gm_request_t *self, gm_log_level_t level, const ch
 int gm_request_begin_answer(gm_request_t *self)
 {
     /* the engine "h2o" comes by twice with answers that were made here */
-    if (self->policies != NULL && !self->has_begun && gm_policy_respond(self) != 0)
+    if (self->policies != NULL && !self->has_begun && gm_policy_chain_respond(self) != 0)
         return -1;
     self->has_begun = true;
     gm_record_enter(&self->record, GM_PHASE_LAST_BYTE);
-    gm_trace_answer(self);
     return 0;
 }
 

@@ -5,7 +5,16 @@
 #include "proxy/proxy.h"
 #include "telemetry/record.h"
 
-typedef struct gm_policy_state gm_policy_state_t;
+/** One request in the hands of its policies: see proxy/policy_chain. */
+typedef struct gm_policy_state {
+    const gm_policy_chain_t *chain;  /* its route's, or that for all if it has none */
+    void **slots, *first_slot;       /* in the request's pool, or the latter: the policies' own pointers */
+    struct gm_policy_failed *failed; /* in the request's pool; NULL = none has */
+    const char *error;               /* why one failed */
+    h2o_iovec_t path; /* canonical, without query, as the client asked for it; empty = unknown */
+    h2o_iovec_t host; /* what the endpoint sees as Host; base NULL = the client's */
+    bool is_over;     /* whoever wanted to know of its end does */
+} gm_policy_state_t;
 
 /** In the request's pool; goes with it. Worker only. */
 typedef struct gm_request {
@@ -14,7 +23,7 @@ typedef struct gm_request {
     gm_connection_t *connection;      /* borrowed; may be NULL */
     const gm_snapshot_route_t *route; /* NULL until one matched */
     gm_cluster_t *cluster;            /* borrowed from the proxy; NULL until a route matched */
-    gm_policy_state_t *policies;      /* in the request's pool; NULL = there are none at all */
+    gm_policy_state_t *policies;      /* below; NULL = none has to do with this request */
     gm_connector_t *connector;        /* owned while connecting */
     h2o_timeout_entry_t retry;        /* linked while another try is due */
     h2o_req_overrides_t overrides;    /* the library keeps a pointer to it */
@@ -28,6 +37,7 @@ typedef struct gm_request {
     bool is_expired;                  /* and it is over: whatever else comes is not sent */
     gm_record_t record;               /* what the sinks are told in the end */
     h2o_iovec_t trace_id;             /* as text; NULL = tracing is off */
+    gm_policy_state_t policy_state;
 } gm_request_t;
 
 /** Opens the file; the connection counts as busy until the request goes. */

@@ -21,7 +21,7 @@ struct gm_access_log {
     uint64_t second;                         /* that `second_text` is of */
     char second_text[32];                    /* making it is dear, and many requests end in one second */
     const char *plain_route, *plain_cluster; /* known to need no escapes; borrowed */
-    uint32_t sampled;                        /* millionths that have added up since the last line */
+    uint32_t *sampled; /* owned: millionths that have added up since the last line, by rule */
 };
 
 gm_access_log_t *gm_access_log_create(const gm_access_log_options_t *options)
@@ -30,6 +30,7 @@ gm_access_log_t *gm_access_log_create(const gm_access_log_options_t *options)
 
     self->options = *options;
     self->second = UINT64_MAX; /* no text yet */
+    self->sampled = gm_alloc((options->rule_count + 1) * sizeof(self->sampled[0]));
     return self;
 }
 
@@ -39,6 +40,7 @@ void gm_access_log_destroy(gm_access_log_t *self)
         return;
     gm_buffer_dispose(&self->line);
     gm_buffer_dispose(&self->escaped);
+    free(self->sampled);
     free(self);
 }
 
@@ -280,20 +282,20 @@ static void make_text(const gm_record_t *record, gm_buffer_t *out)
 
 /* ---- which lines */
 
-static bool is_wanted(gm_access_log_t *self, const gm_record_t *record)
+static bool is_wanted(gm_access_log_t *self, size_t index, const gm_record_t *record)
 {
-    const gm_access_log_options_t *options = &self->options;
+    const gm_access_log_rule_t *rule = &self->options.rules[index];
 
     if (record->failure != GM_NO_FAILURE)
         return true;
-    if (options->slower_than_ns != 0 && gm_record_total_ns(record) >= options->slower_than_ns)
+    if (rule->slower_than_ns != 0 && gm_record_total_ns(record) >= rule->slower_than_ns)
         return true;
-    if (options->only_failures || options->slower_than_ns != 0)
+    if (rule->only_failures || rule->slower_than_ns != 0)
         return false;
-    self->sampled += options->sample;
-    if (self->sampled < GM_FRACTION_ONE)
+    self->sampled[index] += rule->sample;
+    if (self->sampled[index] < GM_FRACTION_ONE)
         return false;
-    self->sampled -= GM_FRACTION_ONE;
+    self->sampled[index] -= GM_FRACTION_ONE;
     return true;
 }
 
@@ -306,9 +308,9 @@ void gm_access_log_make_line(gm_access_log_t *self, const gm_record_t *record, g
         make_text(record, line);
 }
 
-void gm_access_log_write(gm_access_log_t *self, const gm_record_t *record)
+void gm_access_log_write(gm_access_log_t *self, size_t rule, const gm_record_t *record)
 {
-    if (!gm_access_log_is_on(self) || !is_wanted(self, record))
+    if (!gm_access_log_is_on(self) || !is_wanted(self, rule, record))
         return;
     gm_access_log_make_line(self, record, &self->line);
     if (self->options.stream != NULL)

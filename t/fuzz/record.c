@@ -123,7 +123,7 @@ static const char *read_value(const char *at)
 
 static void make(const gm_record_t *record, bool json)
 {
-    const gm_access_log_options_t options = {.json = json, .sample = GM_FRACTION_ONE};
+    const gm_access_log_options_t options = {.json = json};
     gm_access_log_t *self = gm_access_log_create(&options);
     gm_buffer_t line = {0};
 

@@ -170,6 +170,36 @@ static void test_without_backend(void)
             "2:51: error: unknown key \"redirct\" in policies; did you mean \"redirect\"?\n"));
 }
 
+/* Those that are at the head of every chain. */
+static void test_settings(void)
+{
+    ok(says("policies: [{ recovery: {} }, { tracing: }, { metrics: {} }, { logging: {} }]", ""));
+    ok(says("policies: [{ recovery: { on_failure: pass } }, { logging: { sample: 0.5, slower_than: auto } "
+            "}]\n" SERVED("{ prefix: /a }",
+                          "{ recovery: { on_failure: answer } }, { logging: { sample: auto } }"),
+            ""));
+    ok(says(
+        "policies:\n- { tracing: { enabled: false } }\n- { access: { deny: 1.2.3.4 } }\n- { tracing: {} }",
+        "4:14: error: tracing: a second one in this list; the first is in line 2\n"));
+    ok(says(SERVED("{ prefix: /a }", "{ recovery: {} }, { logging: {} }, { recovery: {} }, { logging: {} }"),
+            "2:127: error: recovery: a second one in this list; the first is in line 2\n"
+            "2:144: error: logging: a second one in this list; the first is in line 2\n"));
+    ok(says("policies: [{ metrics: { enabled: maybe } }]",
+            "1:34: error: enabled: \"maybe\" is not one of auto, false, true\n"));
+    ok(says("policies: [{ recovery: { on_failure: ignore } }]",
+            "1:38: error: on_failure: \"ignore\" is not one of auto, answer, pass\n"));
+    ok(says("policies: [{ logging: { slower_than: 25h } }]",
+            "1:38: error: slower_than: 25h is out of range, expected 0s to 24h\n"));
+    ok(says("policies: [{ logging: { path: a } }]",
+            "1:25: error: unknown key \"path\" in policies.logging\n"));
+    ok(says("metrics: { path: '' }\nadmin: { listen: '' }\npolicies: [{ metrics: { enabled: true } }]",
+            "3:34: warning: metrics: nobody can read them: metrics.path is \"\", and there is no admin "
+            "window\n"));
+    ok(says("policies: [{ metrics: { enabled: true } }]", ""));
+    ok(says(ROUTE("{ prefix: /a }", "{ logging: {} }"),
+            "2:3: error: routes: \"backend\" is missing, and no policy here is a redirect\n"));
+}
+
 int main(void)
 {
     subtest("kinds", test_kinds);
@@ -180,5 +210,6 @@ int main(void)
     subtest("rewrite", test_rewrite);
     subtest("cors", test_cors);
     subtest("routes without a backend", test_without_backend);
+    subtest("settings of those that are always there", test_settings);
     return done_testing();
 }

@@ -38,7 +38,7 @@ static gm_record_t sample_record(void)
 static const char *line_of(const gm_record_t *record, bool json)
 {
     static gm_buffer_t line;
-    const gm_access_log_options_t options = {.json = json, .sample = GM_FRACTION_ONE};
+    const gm_access_log_options_t options = {.json = json};
     gm_access_log_t *self = gm_access_log_create(&options);
 
     gm_buffer_dispose(&line);
@@ -98,11 +98,13 @@ static void test_hostile(void)
 
 /* ---- which requests get a line */
 
-static const char *written(const gm_access_log_options_t *wanted, const gm_record_t *records, size_t count)
+/* Records are given to the rules in turn. */
+static const char *written(const gm_access_log_rule_t *rules, size_t rule_count, const gm_record_t *records,
+                           size_t count)
 {
     static char content[65536];
     char name[] = "/tmp/gomesh-unit-XXXXXX";
-    gm_access_log_options_t options = *wanted;
+    gm_access_log_options_t options = {.rules = rules, .rule_count = rule_count};
     gm_log_stream_options_t stream = {.fd = mkstemp(name), .describe_lost = gm_log_describe_lost};
     gm_access_log_t *self;
     ssize_t got;
@@ -111,7 +113,7 @@ static const char *written(const gm_access_log_options_t *wanted, const gm_recor
     options.stream = gm_log_stream_open(&stream, NULL);
     self = gm_access_log_create(&options);
     for (size_t i = 0; i != count; ++i)
-        gm_access_log_write(self, &records[i]);
+        gm_access_log_write(self, i % rule_count, &records[i]);
     gm_access_log_destroy(self);
     gm_log_stream_close(options.stream);
     got = pread(stream.fd, content, sizeof(content) - 1, 0);
@@ -134,21 +136,37 @@ static size_t count_of(const char *text, const char *part)
 static void test_choice(void)
 {
     gm_record_t records[100];
-    const gm_access_log_options_t all = {.sample = GM_FRACTION_ONE}, some = {.sample = GM_FRACTION_ONE / 10},
-                                  none = {.sample = 0},
-                                  failures = {.only_failures = true, .sample = GM_FRACTION_ONE},
-                                  slow = {.slower_than_ns = 60000000, .sample = GM_FRACTION_ONE};
+    const gm_access_log_rule_t all = {.sample = GM_FRACTION_ONE}, some = {.sample = GM_FRACTION_ONE / 10},
+                               none = {.sample = 0},
+                               failures = {.only_failures = true, .sample = GM_FRACTION_ONE},
+                               slow = {.slower_than_ns = 60000000, .sample = GM_FRACTION_ONE};
 
     for (size_t i = 0; i != 100; ++i)
         records[i] = sample_record();
     records[7].failure = GM_FAILURE_CONNECT_REFUSED;
     records[8].phase_ns[GM_PHASE_ROUTE] = 60000000;
-    ok(count_of(written(&all, records, 100), "\n") == 100);
-    ok(count_of(written(&some, records, 100), "\n") == 9 + 1); /* of 99, and the failure */
-    ok(count_of(written(&some, records, 100), "connect_refused") == 1);
-    ok(count_of(written(&none, records, 100), "\n") == 1);
-    ok(count_of(written(&failures, records, 100), "\n") == 1);
-    ok(count_of(written(&slow, records, 100), "\n") == 2);
+    ok(count_of(written(&all, 1, records, 100), "\n") == 100);
+    ok(count_of(written(&some, 1, records, 100), "\n") == 9 + 1); /* of 99, and the failure */
+    ok(count_of(written(&some, 1, records, 100), "connect_refused") == 1);
+    ok(count_of(written(&none, 1, records, 100), "\n") == 1);
+    ok(count_of(written(&failures, 1, records, 100), "\n") == 1);
+    ok(count_of(written(&slow, 1, records, 100), "\n") == 2);
+}
+
+/* Each rule counts its own samples. */
+static void test_rules(void)
+{
+    gm_record_t records[40];
+    const gm_access_log_rule_t rules[] = {{.sample = GM_FRACTION_ONE / 2}, {.sample = GM_FRACTION_ONE / 4}};
+    const char *lines;
+
+    for (size_t i = 0; i != 40; ++i) {
+        records[i] = sample_record();
+        records[i].route = i % 2 == 0 ? "half" : "quarter";
+    }
+    lines = written(rules, 2, records, 40);
+    ok(count_of(lines, " route=half") == 10);
+    ok(count_of(lines, " route=quarter") == 5);
 }
 
 int main(void)
@@ -157,5 +175,6 @@ int main(void)
     subtest("text", test_text);
     subtest("hostile bytes", test_hostile);
     subtest("which requests", test_choice);
+    subtest("rules", test_rules);
     return done_testing();
 }

@@ -1,6 +1,6 @@
 /*
  * What clients say about traces is believed only where it is valid to the letter; the rest is as if it were
- * not there, and never passed on. Called by proxy/request; worker's thread.
+ * not there, and never passed on. Called by proxy/policy_tracing; worker's thread.
  */
 #include "proxy/trace.h"
 

@@ -265,7 +265,22 @@ def refused():
         errors = [value for name, value in found.items() if name.startswith("gomesh_errors_total")]
         is_(errors, [1] if not policies else [], "a count, or none")
         is_(found["gomesh_requests_in_flight"], 0, "it is over")
-    if ENGINE == "gomesh": # a head that our own front cannot read
+    gate, waits = threading.Event(), threading.Event()
+
+    def slow(request):
+        waits.set()
+        gate.wait(20)
+        return PLAIN
+
+    _origin, proxy = start(function=slow)
+    asked = background(once, proxy.port)
+    waits.wait(20)
+    is_(once(proxy.port, target="/%00").status, 400, "refused beside one in flight")
+    wait_until(lambda: any(name.startswith("gomesh_errors_total") for name in scrape(proxy)), "its count")
+    is_(scrape(proxy)["gomesh_requests_in_flight"], 1, "which is still in flight")
+    gate.set()
+    asked.result()
+    if ENGINE == "gomesh":  # a head that our own front cannot read
         _origin, proxy = start()
         client = Client(proxy.port)
         client.send("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n")

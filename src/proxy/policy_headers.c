@@ -105,17 +105,17 @@ static int apply(const changes_t *changes, gm_request_t *request, h2o_headers_t 
             return -1;
     for (size_t i = 0; i != changes->size; ++i) {
         const change_t *change = &changes->items[i];
-        h2o_iovec_t value = values[i];
+        const h2o_iovec_t *value = &values[i]; /* if it has one */
         if (change->replaces)
             gm_policy_remove_fields(headers, change->lower, change->length);
         if (change->value == NULL)
             continue;
         /* the original spelling also tells proxy/request_head that this one is not the client's */
         if (change->token != NULL)
-            h2o_add_header(pool, headers, change->token, change->name, value.base, value.len);
+            h2o_add_header(pool, headers, change->token, change->name, value->base, value->len);
         else
-            h2o_add_header_by_str(pool, headers, change->lower, change->length, 0, change->name, value.base,
-                                  value.len);
+            h2o_add_header_by_str(pool, headers, change->lower, change->length, 0, change->name, value->base,
+                                  value->len);
     }
     return 0;
 }

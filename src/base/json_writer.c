@@ -34,15 +34,20 @@ static void separate(gm_json_t *self)
     break_line(self);
 }
 
-/* Eight bytes at a time; the tricks are the usual ones for "has a byte less than n" and "has this byte". */
+/*
+ * Eight bytes at a time. Where none has its highest bit, adding sets it in those bytes that are large enough;
+ * where one has it, the sums next to it may be wrong, but the word is not plain anyway.
+ */
 #define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
-#define HAS_LESS(word, n) (((word)-EACH(n)) & ~(word)&EACH(0x80))
-#define HAS(word, byte) HAS_LESS((word) ^ EACH(byte), 1)
+#define ARE_AT_LEAST(word, n) ((word) + EACH(0x80 - (n)))
+#define DIFFER_FROM(word, byte) ARE_AT_LEAST((word) ^ EACH(byte), 1)
 
 static inline bool is_plain_word(uint64_t word)
 {
-    return ((word & EACH(0x80)) | HAS_LESS(word, 0x20) | HAS(word, '"') | HAS(word, '\\') |
-            HAS(word, 0x7f)) == 0;
+    uint64_t good = ARE_AT_LEAST(word, 0x20) & DIFFER_FROM(word, '"') & DIFFER_FROM(word, '\\');
+    uint64_t bad = word | ARE_AT_LEAST(word, 0x7f);
+
+    return ((bad | ~good) & EACH(0x80)) == 0;
 }
 
 bool gm_json_is_plain(const char *bytes, size_t length)

@@ -100,8 +100,7 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_err
             gm_cluster_create(clusters[i].name, clusters[i].host, clusters[i].port, clusters[i].authority);
     create_metrics(self, worker_count);
     self->policies = gm_policies_create(self);
-    self->keeps_records =
-        self->has_window || self->spans != NULL || gm_policies_have_finish(self->policies);
+    self->keeps_records = self->has_window || self->spans != NULL || gm_policies_have_finish(self->policies);
     if (open_access_stream(self, err) != 0) {
         gm_proxy_destroy(self);
         return NULL;

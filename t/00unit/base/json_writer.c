@@ -133,6 +133,26 @@ static void test_keys_are_escaped(void)
     ok(holds(&buffer, "{\"a\\\"b\":\"\"}"));
 }
 
+/* Every byte, at every place, in every length that is looked at in another way; against a naive look. */
+static void test_plain(void)
+{
+    char text[32];
+    int wrong = 0;
+
+    for (size_t length = 1; length != 20; ++length)
+        for (size_t at = 0; at != length; ++at)
+            for (int c = 0; c != 256; ++c) {
+                bool is_plain = c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+                for (int other = 0; other != 3; ++other) { /* beside what could carry over, or borrow */
+                    memset(text, " ~a"[other], sizeof(text));
+                    text[at] = (char)c;
+                    wrong += gm_json_is_plain(text, length) != is_plain;
+                }
+            }
+    ok(wrong == 0);
+    ok(gm_json_is_plain("", 0));
+}
+
 int main(void)
 {
     subtest("compact", test_compact);
@@ -141,5 +161,6 @@ int main(void)
     subtest("escapes", test_escapes);
     subtest("broken UTF-8", test_broken_utf8);
     subtest("keys are escaped", test_keys_are_escaped);
+    subtest("plain texts", test_plain);
     return done_testing();
 }

@@ -70,8 +70,10 @@ void gm_finish_use_connection(gm_request_t *request, const gm_client_t *client)
     gm_record_t *record = &request->record;
 
     record->is_reused = client->exchanges != 0;
-    if (record->marked_ns != 0) /* the connection may go before the record is read */
-        record->endpoint = h2o_strdup(&request->req->pool, client->endpoint, SIZE_MAX).base;
+    if (record->marked_ns != 0) { /* the connection may go before the record is read */
+        char *copy = h2o_mem_alloc_pool(&request->req->pool, sizeof(client->endpoint));
+        record->endpoint = memcpy(copy, client->endpoint, sizeof(client->endpoint));
+    }
     if (record->spans != NULL)
         gm_spans_last(record->spans)->endpoint = record->endpoint;
 }

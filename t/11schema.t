@@ -216,6 +216,8 @@ VALUES = {
     ),
     "proxy: { timeout: %s }\n": ("null {}", "30s 5 []"),
     "log: %s\n": ("null {}", "debug 5 []"),
+    "log: { access: { request_headers: %s } }\n": ("a [] null [User-Agent,·x!] '${GM_UNSET:-a}'", "'' 'a·b' [''] [ü] [[]] {} [null]"),
+    "log: { access: { redact: %s, response_headers: [Cookie] } }\n": ("a [] [User-Agent,·Cookie]", "'' 'a·b' {}"),
     "metrics: { path: %s }\n": (PATHS[0] + " ''", PATHS[1].replace(" '' ", " ")),
     "metrics: { max_series: %s }\n": ("1 10000 '200' '${GM_UNSET:-5}'", "0 10001 '0' '10001' 1.5 true '' null"),
     "metrics: %s\n": ("null {}", "/metrics 5 [] true"),

@@ -708,6 +708,39 @@ def access_slower_than():
     is_([record["path"] for record in records], ["/slow"], "it is there")
 
 
+def shown(**access):
+    """The line of one request with two fields, of a proxy that shows them, and of answers the same two."""
+    fields = [("Cookie", "c"), ("X-A", "a")]
+    origin = Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", fields, b"x")))
+    access = dict({"request_headers": ["Cookie", "X-A"]}, **access)
+    proxy = Proxy(origin.port, log={"format": "json", "access": access})
+    once(proxy.port, headers=fields)
+    proxy.stop()
+    return [json.loads(line) for line in proxy.out if '"request completed"' in line][0]
+
+
+@acts("log.access.request_headers")
+def access_request_headers():
+    line = shown()
+    is_(line["request_headers"], {"cookie": "[redacted]", "x-a": "a"}, "values of these, but for secrets")
+    ok("response_headers" not in line, "and of no answers")
+
+
+@acts("log.access.response_headers")
+def access_response_headers():
+    is_(shown(response_headers="X-A")["response_headers"], {"x-a": "a"}, "values of these")
+
+
+@acts("log.access.redact")
+def access_redact():
+    is_(set(shown(redact="x-a")["request_headers"].values()), {"[redacted]"}, "one more secret")
+
+
+@acts("log.access.show_secrets")
+def access_show_secrets():
+    is_(shown(show_secrets=True)["request_headers"], {"cookie": "c", "x-a": "a"}, "all values")
+
+
 def counting(**metrics):
     """A proxy with these settings of metrics."""
     return Proxy(named("x").port, workers=1, metrics=metrics)

@@ -254,7 +254,10 @@ typedef struct gm_access_conf {
     char *path;       /* owned; NULL = they go where all lines go */
     uint64_t sample;  /* millionths */
     uint64_t only_failures;
-    uint64_t slower_than_ms; /* 0 = whatever it took */
+    uint64_t slower_than_ms;                      /* 0 = whatever it took */
+    gm_texts_t request_headers, response_headers; /* whose values are in the lines */
+    gm_texts_t redact;                            /* whose values are not, beside the usual ones */
+    uint64_t show_secrets;                        /* 1 = all values are */
 } gm_access_conf_t;
 
 /* Where spans go: a collector that speaks OTLP over HTTP. */

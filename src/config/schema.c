@@ -377,6 +377,15 @@ static const gm_field_t access_fields[] = {
      "only requests that failed, beside those that slower_than asks for"},
     {"slower_than", GM_FIELD_DURATION, AT(gm_access_conf_t, slower_than_ms), "0s", 0, DAY_MS, NULL, NULL, 0, NULL,
      "only requests that took at least so long, beside those that failed; 0s = all"},
+    {"request_headers", GM_FIELD_TEXTS, AT(gm_access_conf_t, request_headers), NULL, 0, 0, NULL, NULL, GM_FIELD_NAME, NULL,
+     "names of fields whose values are in each line, as the client sent them: before policies and whatever GoMesh adds"},
+    {"response_headers", GM_FIELD_TEXTS, AT(gm_access_conf_t, response_headers), NULL, 0, 0, NULL, NULL, GM_FIELD_NAME, NULL,
+     "the same of answers, as the client gets them: after policies"},
+    {"redact", GM_FIELD_TEXTS, AT(gm_access_conf_t, redact), NULL, 0, 0, NULL, NULL, GM_FIELD_NAME, NULL,
+     "fields shown as [redacted], beside Authorization, Proxy-Authorization, Cookie, Set-Cookie, X-API-Key, X-Auth-Token, "
+     "X-CSRF-Token and X-Amz-Security-Token"},
+    {"show_secrets", GM_FIELD_BOOLEAN, AT(gm_access_conf_t, show_secrets), "false", 0, 0, booleans, NULL, 0, NULL,
+     "true = no value is redacted, so whoever reads the log can act as the clients"},
     {0}};
 static const gm_section_t access_section = {"log.access", access_fields, sizeof(gm_access_conf_t), -1, -1,
     NOT_A_HOSTPORT};

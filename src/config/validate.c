@@ -436,6 +436,7 @@ void gm_config_validate(gm_config_t *config, const gm_checks_t *checks, gm_diagn
         check_loop(&v, &config->proxy.backend, NULL);
     check_routes(&v);
     check_metrics(&v);
+    gm_config_validate_log(config, checks, diagnostics);
     gm_config_validate_admin(config, diagnostics);
     gm_config_validate_policies(config, checks, diagnostics);
     gm_config_validate_tracing(config, checks, diagnostics);

@@ -22,6 +22,8 @@ typedef struct gm_checks {
     bool (*has_names)(const char *cert_file);
     /** May a policy remove, set or add this field, of answers or of requests? */
     int (*check_field)(const char *name, bool is_answer, gm_error_t *err);
+    /** Can lines show this field, of answers or of requests? */
+    int (*check_shown)(const char *name, bool is_answer, gm_error_t *err);
     /** Is this a field's value, with facts that exist? */
     int (*check_value)(const char *value, gm_error_t *err);
     /** Is this an origin, or a pattern of some? */
@@ -58,6 +60,8 @@ void gm_config_validate_admin(gm_config_t *config, gm_diagnostics_t *diagnostics
 /** The part about the export of spans, called by gm_config_validate. */
 void gm_config_validate_tracing(gm_config_t *config, const gm_checks_t *checks,
                                 gm_diagnostics_t *diagnostics);
+/** The part about lines, called by gm_config_validate. */
+void gm_config_validate_log(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);
 
 /** The part about TLS, called by gm_config_validate. */
 void gm_config_validate_tls(gm_config_t *config, const gm_checks_t *checks, gm_diagnostics_t *diagnostics);

@@ -18,6 +18,7 @@ typedef struct gm_downstream {
         client_cert; /* who the client is by its certificate, for X-Forwarded-Client-Cert; NULL = unknown */
     gm_span_t peer;  /* the client's address as text */
     const char *tls; /* "TLSv1.3"; static; NULL = plain */
+    gm_span_t date;  /* that was added to the answer, as it had none; in the request's pool */
     uint64_t began_ns, headed_ns; /* when the head's first and last byte came; 0 = nobody wants to know */
     gm_head_field_t *trailers;    /* set by the handler before the last piece of the answer; not copied */
     size_t trailer_count;

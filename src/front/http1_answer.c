@@ -94,6 +94,7 @@ static char *put_fields(char *at, gm_http1_connection_t *self)
         h2o_timestamp_t now;
         h2o_get_timestamp(self->super.ctx, &req->pool, &now);
         at = GM_WRITE_LITERAL(at, "date: ");
+        self->exchange->downstream.date = (gm_span_t){at, H2O_TIMESTR_RFC1123_LEN};
         at = gm_write(at, now.str->rfc1123, H2O_TIMESTR_RFC1123_LEN);
         at = GM_WRITE_LITERAL(at, "\r\n");
     }

@@ -9,6 +9,8 @@
 
 #include "base/memory.h"
 
+#define KNOWN_BYTES 64 /* of the longest name that has a rule, and more */
+
 typedef struct name {
     const char *text;
     size_t length;
@@ -144,18 +146,33 @@ static bool is_written_by_proxy(const char *lower, bool is_answer)
     return is_answer ? strcmp(lower, "date") == 0 : is_among(of_requests, lower);
 }
 
+static int refuse_name(const char *name, gm_error_t *err)
+{
+    return gm_error_set(err, NULL, "\"%.200s\" is not the name of a header field", name);
+}
+
+/* @return the length; 0 and an empty text for a name that is longer than any that has a rule */
+static size_t put_lower(const char *name, char lower[KNOWN_BYTES])
+{
+    size_t length = strlen(name);
+
+    if (length >= KNOWN_BYTES)
+        length = 0;
+    for (size_t i = 0; i != length; ++i)
+        lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+    lower[length] = '\0';
+    return length;
+}
+
 int gm_fields_check_change(const char *name, bool is_answer, gm_error_t *err)
 {
     static const char *const framing[] = {"content-length", "expect", "max-forwards", NULL};
-    char lower[64] = "";
-    size_t length = strlen(name);
+    char lower[KNOWN_BYTES];
+    size_t length;
 
     if (!is_token(name))
-        return gm_error_set(err, NULL, "\"%.200s\" is not the name of a header field", name);
-    if (length >= sizeof(lower)) /* none of those below */
-        return 0;
-    for (size_t i = 0; i != length; ++i)
-        lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + ('a' - 'A') : name[i]);
+        return refuse_name(name, err);
+    length = put_lower(name, lower);
     if (strcmp(lower, "host") == 0)
         return gm_error_set(err, NULL, "\"%s\" cannot be changed here; the policy rewrite has \"host\"",
                             name);
@@ -166,6 +183,29 @@ int gm_fields_check_change(const char *name, bool is_answer, gm_error_t *err)
         return gm_error_set(err, NULL, "\"%s\" is written by the proxy itself", name);
     if (gm_fields_is_underscore_twin(lower, length))
         return gm_error_set(err, NULL, "\"%s\" could pass for a field of the proxy's; write it with \"-\"",
+                            name);
+    return 0;
+}
+
+int gm_fields_check_shown(const char *name, bool is_answer, gm_error_t *err)
+{
+    char lower[KNOWN_BYTES];
+    size_t length;
+
+    if (!is_token(name))
+        return refuse_name(name, err);
+    length = put_lower(name, lower);
+    if (!is_answer && strcmp(lower, "host") == 0)
+        return gm_error_set(err, NULL, "\"%s\" is in each line already, as \"host\"", name);
+    if (!is_answer && strcmp(lower, "content-length") == 0)
+        return gm_error_set(err, NULL, "\"%s\" is not kept; \"bytes_in\" in each line says what came", name);
+    if (gm_fields_is_hop_by_hop(lower, length) || strcmp(lower, "expect") == 0)
+        return gm_error_set(err, NULL, "\"%s\" is about one connection and not kept: it cannot be shown",
+                            name);
+    if (gm_fields_is_underscore_twin(lower, length))
+        return gm_error_set(err, NULL,
+                            "\"%s\" could pass for a field of the proxy's and is not kept; write "
+                            "it with \"-\"",
                             name);
     return 0;
 }

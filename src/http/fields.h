@@ -33,6 +33,13 @@ bool gm_fields_is_underscore_twin(const char *name, size_t length);
 GM_MUST_USE int gm_fields_check_change(const char *name, bool is_answer, gm_error_t *err);
 
 /**
+ * For configurations: can lines about requests show this field? Not what a connection keeps to itself.
+ * @param is_answer  of answers; otherwise of requests
+ * @return 0, or -1 with *err filled
+ */
+GM_MUST_USE int gm_fields_check_shown(const char *name, bool is_answer, gm_error_t *err);
+
+/**
  * Whether a trailer section may carry the field: not what is needed before the body, decides who may do what,
  * or belongs to one connection (RFC 9110, 6.5.1). @param name in lower case
  */

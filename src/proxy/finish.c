@@ -5,6 +5,7 @@
 #include "proxy/finish.h"
 
 #include "front/downstream.h"
+#include "proxy/logged_fields.h"
 #include "proxy/policy_chain.h"
 #include "proxy/trace.h"
 #include "telemetry/log.h"
@@ -47,6 +48,15 @@ static void begin_time(gm_request_t *request)
     record->phase_ns[GM_PHASE_HEAD] = record->marked_ns - record->began_ns;
 }
 
+/* False for all where the configuration names none. */
+static bool shows_fields(const gm_request_t *request)
+{
+    const gm_proxy_context_t *context = request->context;
+
+    return context->proxy->shown != NULL && context->access_log != NULL &&
+           gm_access_log_is_on(context->access_log);
+}
+
 void gm_finish_open(gm_request_t *request)
 {
     request->record.failure = GM_NO_FAILURE;
@@ -54,6 +64,8 @@ void gm_finish_open(gm_request_t *request)
         log_started(request);
     if (gm_proxy_keeps_records(request->context))
         begin_time(request);
+    if (shows_fields(request))
+        gm_logged_fields_take_request(request);
 }
 
 /* ---- on the way */
@@ -142,6 +154,8 @@ static void fill(gm_request_t *request)
     else if (record->failure != GM_NO_FAILURE)
         record->status = gm_failure_row(record->failure)->status;
     record->bytes_out = req->bytes_sent;
+    if (shows_fields(request) && request->has_begun)
+        gm_logged_fields_take_response(request);
 }
 
 /* Only what spans have, and nobody else asks for. */

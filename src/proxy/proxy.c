@@ -5,6 +5,7 @@
 
 #include <h2o/version.h>
 
+#include "proxy/logged_fields.h"
 #include "proxy/policy.h"
 #include "telemetry/log.h"
 #include "tls/client_context.h"
@@ -92,6 +93,7 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_err
     self->has_window = has_window(self);
     if (otlp->present)
         self->spans = gm_span_queue_create(otlp->queue, otlp->batch);
+    self->shown = gm_logged_fields_create(&gm_snapshot_config(snapshot)->log.access);
     self->clusters = gm_alloc((self->cluster_count + 1) * sizeof(self->clusters[0]));
     self->forwarders = gm_alloc((self->cluster_count + 1) * sizeof(self->forwarders[0]));
     self->tls = gm_alloc((self->cluster_count + 1) * sizeof(self->tls[0]));
@@ -127,6 +129,7 @@ void gm_proxy_destroy(gm_proxy_t *self)
     }
     gm_policies_destroy(self->policies);
     gm_vector_dispose(&self->access_rules);
+    gm_logged_fields_destroy(self->shown);
     gm_log_stream_close(self->access_stream);
     gm_metrics_destroy(self->metrics);
     gm_span_queue_destroy(self->spans);

@@ -17,6 +17,7 @@
 #include "upstream/pool.h"
 #include "upstream/pool_h2o.h"
 
+typedef struct gm_logged_fields gm_logged_fields_t;
 typedef struct gm_policies gm_policies_t;
 typedef struct gm_policy_chain gm_policy_chain_t;
 
@@ -32,6 +33,7 @@ typedef struct gm_proxy {
     gm_policies_t *policies;        /* owned; NULL = there are none */
     gm_held_bodies_t held;          /* request_buffering */
     gm_log_stream_t *access_stream; /* owned; NULL = access lines go to the process log */
+    gm_logged_fields_t *shown;      /* owned; NULL = access lines show no fields */
     gm_metrics_t *metrics;          /* owned; NULL = nobody can read them */
     gm_span_queue_t *spans;         /* owned; NULL = nobody wants them */
     const char **names;             /* owned array, for the metrics: of routes, then of clusters */

@@ -26,6 +26,11 @@ int gm_check_field(const char *name, bool is_answer, gm_error_t *err)
     return gm_fields_check_change(name, is_answer, err);
 }
 
+int gm_check_shown(const char *name, bool is_answer, gm_error_t *err)
+{
+    return gm_fields_check_shown(name, is_answer, err);
+}
+
 int gm_check_value(const char *value, gm_error_t *err)
 {
     gm_field_value_t *parsed = gm_field_value_create(value, err);

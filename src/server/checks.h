@@ -11,6 +11,7 @@ int gm_check_credential(const char *cert_file, const char *key_file, bool *about
                         gm_error_t *warning);
 int gm_check_path(const char *path, gm_error_t *err);
 int gm_check_field(const char *name, bool is_answer, gm_error_t *err);
+int gm_check_shown(const char *name, bool is_answer, gm_error_t *err);
 int gm_check_value(const char *value, gm_error_t *err);
 int gm_check_origin(const char *origin, gm_error_t *err);
 int gm_check_authorities(const char *key, const char *file, gm_error_t *err, gm_error_t *warning);

@@ -9,6 +9,7 @@
 
 #include "base/json_writer.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "base/write.h"
 #include "telemetry/failure.h"
 #include "telemetry/log.h"
@@ -173,6 +174,16 @@ static measured_t measure_all(const gm_record_t *record)
 }
 
 /* Every byte may become six. */
+static size_t limit_of_fields(const gm_record_field_t *fields)
+{
+    size_t size = 0;
+
+    if (fields != NULL)
+        for (size = 32; fields->name.base != NULL; ++fields)
+            size += 8 + 6 * (fields->name.length + fields->value.length);
+    return size;
+}
+
 static size_t limit(const gm_record_t *record, const measured_t *texts)
 {
     size_t length = record->method.length + record->host.length + record->path.length +
@@ -180,7 +191,8 @@ static size_t limit(const gm_record_t *record, const measured_t *texts)
                     texts->route.length + texts->cluster.length + texts->endpoint.length +
                     texts->label.length + texts->detail.length;
 
-    return 1536 + 6 * length;
+    return 1536 + 6 * length + limit_of_fields(record->request_fields) +
+           limit_of_fields(record->response_fields);
 }
 
 static char *put_json_way(gm_access_log_t *self, char *at, const gm_record_t *record, const measured_t *texts)
@@ -201,6 +213,20 @@ static char *put_json_way(gm_access_log_t *self, char *at, const gm_record_t *re
         return at;
     at = GM_WRITE_LITERAL(at, ",\"detail\":");
     return put_json_bytes(self, at, texts->detail.base, texts->detail.length);
+}
+
+static char *put_json_fields(gm_access_log_t *self, char *at, const gm_record_field_t *fields)
+{
+    *at++ = '{';
+    for (const gm_record_field_t *field = fields; field->name.base != NULL; ++field) {
+        if (field != fields)
+            *at++ = ',';
+        at = put_json_bytes(self, at, field->name.base, field->name.length);
+        *at++ = ':';
+        at = put_json_bytes(self, at, field->value.base, field->value.length);
+    }
+    *at++ = '}';
+    return at;
 }
 
 static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffer_t *out)
@@ -239,6 +265,14 @@ static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffe
     at = GM_WRITE_LITERAL(at, ",\"tls\":");
     at = put_json_plain(at, texts.tls.base, texts.tls.length);
     at = put_json_way(self, at, record, &texts);
+    if (record->request_fields != NULL) {
+        at = GM_WRITE_LITERAL(at, ",\"request_headers\":");
+        at = put_json_fields(self, at, record->request_fields);
+    }
+    if (record->response_fields != NULL) {
+        at = GM_WRITE_LITERAL(at, ",\"response_headers\":");
+        at = put_json_fields(self, at, record->response_fields);
+    }
     at = put_json_phases(at, record);
     at = GM_WRITE_LITERAL(at, "}\n");
     out->length += (size_t)(at - start);
@@ -253,6 +287,35 @@ static void append_text_fact(gm_buffer_t *out, const char *name, const char *byt
         return;
     gm_buffer_append_text(out, name);
     gm_log_append_visible(out, bytes, length);
+}
+
+/* In quotes, and whoever looks for the end of the value finds it: quotes and backslashes are escaped, too. */
+static void append_quoted(gm_buffer_t *out, const char *bytes, size_t length)
+{
+    gm_buffer_append_char(out, '"');
+    for (size_t at = 0, step; at != length; at += step) {
+        unsigned char c = (unsigned char)bytes[at];
+        bool is_valid;
+        step = gm_utf8_measure(bytes + at, length - at, &is_valid);
+        if (c == '"' || c == '\\')
+            gm_buffer_append_char(out, '\\');
+        if (is_valid && c >= 0x20 && c != 0x7f && !(c == 0xc2 && (unsigned char)bytes[at + 1] < 0xa0)) {
+            gm_buffer_append(out, bytes + at, step);
+            continue;
+        }
+        for (size_t i = 0; i != step; ++i)
+            gm_buffer_printf(out, "\\x%02x", (unsigned)(unsigned char)bytes[at + i]);
+    }
+    gm_buffer_append_char(out, '"');
+}
+
+static void append_text_fields(gm_buffer_t *out, const gm_record_field_t *fields)
+{
+    for (; fields != NULL && fields->name.base != NULL; ++fields) {
+        append_text_fact(out, " ", fields->name.base, fields->name.length);
+        gm_buffer_append_char(out, '=');
+        append_quoted(out, fields->value.base, fields->value.length);
+    }
 }
 
 static void make_text(const gm_record_t *record, gm_buffer_t *out)
@@ -278,6 +341,8 @@ static void make_text(const gm_record_t *record, gm_buffer_t *out)
         gm_buffer_append(out, digits,
                          (size_t)(gm_write_hex(digits, record->trace.trace_id, GM_TRACE_ID_BYTES) - digits));
     }
+    append_text_fields(out, record->request_fields);
+    append_text_fields(out, record->response_fields);
     gm_buffer_append_char(out, '\n');
 }
 

@@ -44,6 +44,11 @@ typedef struct gm_record_text {
     size_t length;
 } gm_record_text_t;
 
+/** A header field that lines show. */
+typedef struct gm_record_field {
+    gm_record_text_t name, value; /* the name in lower case; NULL = the end of a list */
+} gm_record_field_t;
+
 /** Who belongs together; all of W3C Trace Context. */
 typedef struct gm_trace {
     uint8_t trace_id[GM_TRACE_ID_BYTES];
@@ -105,6 +110,7 @@ typedef struct gm_record {
     unsigned attempts;            /* connections that the request was sent on, or was to be */
     gm_spans_t *spans;            /* borrowed as the texts; NULL = nobody wants them */
     bool is_reused;               /* the last one had served another request before */
+    const gm_record_field_t *request_fields, *response_fields; /* borrowed as the texts; NULL = none */
 } gm_record_t;
 
 /** The word of a phase in logs, metrics and JSON. */

@@ -42,7 +42,9 @@ void gm_ring_add(gm_ring_t *self, const gm_record_t *record)
 
     kept->facts = *record;
     kept->facts.trace_text = NULL; /* can be made again */
-    kept->facts.spans = NULL;      /* nor is anybody interested */
+    /* nobody looks at these, and they go with the request */
+    kept->facts.spans = NULL;
+    kept->facts.request_fields = kept->facts.response_fields = NULL;
     for (size_t i = 0; i != GM_KEPT_TEXTS; ++i) {
         size_t length = texts[i].length < longest[i] ? texts[i].length : longest[i];
         kept->lengths[i] = (uint16_t)length;

@@ -68,7 +68,7 @@ static inline config_text_t config_text_load(const char *yaml)
 {
     static const gm_load_context_t context = {
         {config_text_check_credential, gm_path_check, config_text_check_authorities, config_text_has_names,
-         gm_fields_check_change, config_text_check_value, gm_cors_origin_check},
+         gm_fields_check_change, gm_fields_check_shown, config_text_check_value, gm_cors_origin_check},
         config_text_lookup};
     config_text_t text = {0};
 

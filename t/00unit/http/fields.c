@@ -109,9 +109,38 @@ static void test_changes(void)
     ok(is_refused("X_Forwarded_For", false, "pass for"));
 }
 
+static bool cannot_show(const char *name, bool is_answer, const char *part)
+{
+    gm_error_t err = {0};
+
+    return gm_fields_check_shown(name, is_answer, &err) == -1 && strstr(err.text, part) != NULL;
+}
+
+static void test_shown(void)
+{
+    static const char *const both[] = {
+        "User-Agent", "x-forwarded-for",
+        "Set-Cookie", "Date",
+        "a_b",        "a-name-that-is-longer-than-whatever-has-a-rule-in-this-proxy-of-ours"};
+
+    for (size_t i = 0; i != GM_COUNT_OF(both); ++i) {
+        ok(gm_fields_check_shown(both[i], false, NULL) == 0);
+        ok(gm_fields_check_shown(both[i], true, NULL) == 0);
+    }
+    ok(gm_fields_check_shown("Content-Length", true, NULL) == 0);
+    ok(cannot_show("Content-Length", false, "bytes_in"));
+    ok(cannot_show("Host", false, "already"));
+    ok(cannot_show("CONNECTION", true, "one connection"));
+    ok(cannot_show("expect", false, "one connection"));
+    ok(cannot_show("X_Forwarded_For", false, "\"-\""));
+    ok(cannot_show("", false, "not the name"));
+    ok(cannot_show("a b", true, "not the name"));
+}
+
 int main(void)
 {
     subtest("changes by policies", test_changes);
+    subtest("what lines show", test_shown);
     subtest("hop by hop", test_hop_by_hop);
     subtest("Connection", test_connection);
     subtest("underscore twins", test_twins);

@@ -14,6 +14,14 @@
         text, sizeof(text) - 1                                                                               \
     }
 
+#define END                                                                                                  \
+    {                                                                                                        \
+        {NULL, 0},                                                                                           \
+        {                                                                                                    \
+            NULL, 0                                                                                          \
+        }                                                                                                    \
+    }
+
 static gm_record_t sample_record(void)
 {
     return (gm_record_t){.began_us = UINT64_C(1700000000123456),
@@ -96,6 +104,40 @@ static void test_hostile(void)
     ok(strstr(line_of(&record, true), "\"method\":null,\"host\":null,\"path\":null,") != NULL);
 }
 
+static void test_fields(void)
+{
+    const gm_record_field_t asked[] = {{TEXT("user-agent"), TEXT("curl/8")},
+                                       {TEXT("x-empty"), TEXT("")},
+                                       {0}},
+                            told[] = {{TEXT("content-type"), TEXT("text/plain")}, END};
+    gm_record_t record = sample_record();
+
+    record.request_fields = asked;
+    record.response_fields = told;
+    ok(strstr(line_of(&record, true),
+              "\"failure\":null,\"request_headers\":{\"user-agent\":\"curl/8\",\"x-empty\":\"\"},"
+              "\"response_headers\":{\"content-type\":\"text/plain\"},\"phases\":{") != NULL);
+    ok(strstr(line_of(&record, false),
+              ":3000 user-agent=\"curl/8\" x-empty=\"\" content-type=\"text/plain\"\n") != NULL);
+    record.request_fields = NULL;
+    ok(strstr(line_of(&record, true), "\"failure\":null,\"response_headers\":{") != NULL);
+    ok(strstr(line_of(&record, false), ":3000 content-type=\"text/plain\"\n") != NULL);
+}
+
+static void test_hostile_fields(void)
+{
+    const gm_record_field_t fields[] = {
+        {TEXT("a"), TEXT("\"b\\\n\x1b\x7f\t\xff\xc2\x9b\xc2\xe2\x82\xac\" c=\"d")}, END};
+    gm_record_t record = sample_record();
+
+    record.request_fields = fields;
+    ok(strstr(line_of(&record, true),
+              ",\"request_headers\":{\"a\":\"\\\"b\\\\\\n\\u001b\\u007f\\t\xef\xbf\xbd\xc2\x9b"
+              "\xef\xbf\xbd\xe2\x82\xac\\\" c=\\\"d\"},") != NULL);
+    ok(strstr(line_of(&record, false),
+              " a=\"\\\"b\\\\\\x0a\\x1b\\x7f\\x09\\xff\\xc2\\x9b\\xc2\xe2\x82\xac\\\" c=\\\"d\"\n") != NULL);
+}
+
 /* ---- which requests get a line */
 
 /* Records are given to the rules in turn. */
@@ -174,6 +216,8 @@ int main(void)
     subtest("JSON", test_json);
     subtest("text", test_text);
     subtest("hostile bytes", test_hostile);
+    subtest("header fields", test_fields);
+    subtest("hostile header fields", test_hostile_fields);
     subtest("which requests", test_choice);
     subtest("rules", test_rules);
     return done_testing();

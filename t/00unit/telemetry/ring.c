@@ -34,12 +34,15 @@ static void test_order(void)
 static void test_texts(void)
 {
     gm_ring_t *ring = gm_ring_create(2);
+    const gm_record_field_t field = {{NULL, 0}, {NULL, 0}};
     char path[300], host[] = "example.com", endpoint[] = "127.0.0.1:3000", detail[] = "why";
     gm_record_t record = {.method = {"POST", 4},
                           .host = {host, 11},
                           .path = {path, sizeof(path)},
                           .endpoint = endpoint,
-                          .detail = detail};
+                          .detail = detail,
+                          .request_fields = &field,
+                          .response_fields = &field};
     gm_kept_t *copies;
 
     memset(path, 'p', sizeof(path));
@@ -53,6 +56,7 @@ static void test_texts(void)
     ok(record.host.length == 11 && memcmp(record.host.base, "example.com", 11) == 0);
     ok(record.path.length == 160 && record.path.base[0] == 'p' && record.path.base[159] == 'p');
     ok(record.remote_addr.base == NULL && record.remote_addr.length == 0);
+    ok(record.request_fields == NULL && record.response_fields == NULL);
     ok(strcmp(record.endpoint, "127.0.0.1:3000") == 0 && strcmp(record.detail, "why") == 0);
     free(copies);
 }

@@ -223,7 +223,7 @@ def payload_too_large(settings):
 )
 def uri_too_long(settings):
     request = "GET /" + "x" * 1024 + " HTTP/1.1\r\nHost: a\r\n%s\r\n"
-    return raw_scene(settings, request, "- /", limits={"max_target": "1KiB"})
+    return raw_scene(settings, request, "GET /" + "x" * 1023 + "…", limits={"max_target": "1KiB"})
 
 
 @provoked(
@@ -240,7 +240,7 @@ def uri_too_long(settings):
 )
 def expectation_failed(settings):
     request = "POST /x HTTP/1.1\r\nHost: a\r\nExpect: money\r\n%sContent-Length: 1\r\n\r\na"
-    return raw_scene(settings, request, "- /" if OURS else "POST /x")
+    return raw_scene(settings, request, "POST /x")
 
 
 @provoked(
@@ -258,7 +258,7 @@ def expectation_failed(settings):
 )
 def header_too_large(settings):
     request = "GET /x HTTP/1.1\r\nHost: a\r\n%sX-Long: " + "x" * 1024 + "\r\n\r\n"
-    return raw_scene(settings, request, "- /", limits={"max_field": "1KiB"})
+    return raw_scene(settings, request, "GET /x", limits={"max_field": "1KiB"})
 
 
 @provoked(
@@ -296,7 +296,7 @@ def internal(settings):
 )
 def not_implemented(settings):
     request = "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n%s\r\n"
-    return raw_scene(settings, request, "- /" if OURS else "CONNECT a:80")
+    return raw_scene(settings, request, "CONNECT a:80")
 
 
 @provoked(
@@ -313,7 +313,7 @@ def not_implemented(settings):
     ours_only=True,
 )
 def version_not_supported(settings):
-    return raw_scene(settings, "GET /x HTTP/3.0\r\nHost: a\r\n%s\r\n", "- /")
+    return raw_scene(settings, "GET /x HTTP/3.0\r\nHost: a\r\n%s\r\n", "GET /x")
 
 
 @provoked(

@@ -90,6 +90,8 @@ def text_line():
     client = Client(proxy.port)
     client.send(b"GET /\xff\xc2\x9b%0a HTTP/1.1\r\nHost: a\r\n\r\n")
     client.read_response()
+    proxy.wait_line(r"^\[INFO\] request completed: GET /\\xff\\xc2\\x9b%0a 400 ")
+    proxy.wait_line(r"^\[WARN\] GET /\\xff\\xc2\\x9b%0a failed: bad_request ")
     once(proxy.port, target="/last")
     proxy.wait_line(r"request completed: GET /last")
     is_([line for line in proxy.out if not line.startswith("[")], [], "bytes of clients begin no line")
@@ -117,6 +119,56 @@ def failures():
     client.send(b"GARBAGE\r\n\r\n")
     client.read_response()
     is_([r["failure"] for r in completed(proxy, 2)], ["connect_refused", "bad_request"], "refused requests too")
+
+
+def refused(head, **settings):
+    """What lines and the window show of a head that is refused: method, path and host, then a line's beginning."""
+    window = free_port()
+    origin = Origin(answering(lambda request: PLAIN))
+    proxy = logging(origin.port, admin={"listen": "127.0.0.1:%d" % window}, **settings)
+    client = Client(proxy.port)
+    client.send(head)
+    client.read_response()
+    record = completed(proxy)[0]
+    failures = [json.loads(line) for line in proxy.out if " failed: " in line]
+    is_([(one["method"], one["path"]) for one in failures], [(record["method"], record["path"])], "both lines say the same")
+    page = once(window, target="/requests/" + record["trace_id"], host="localhost", headers=[("Accept", "application/json")])
+    kept = json.loads(page.text)["requests"][0]
+    is_((kept["method"], kept["path"]), (record["method"], record["path"][:160]), "and so does the window")
+    is_(origin.requests, [], "the backend sees nothing of it")
+    numbers = once(proxy.port, target="/metrics").text
+    return record["method"], record["path"], record["host"], numbers
+
+
+def refused_heads():
+    for head, method, path, what in (
+        (b"GET /a?b=1 HTTP/1.1\r\nHost: a/b\r\n\r\n", "GET", "/a?b=1", "a bad Host"),
+        (b"POST /f HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "POST", "/f", "two framings"),
+        (b"GET /many HTTP/1.1\r\nHost: a\r\n" + b"A: b\r\n" * 101 + b"\r\n", "GET", "/many", "too many fields"),
+        (b"GET http://a/b HTTP/1.1\r\nHost: a\r\nA b: c\r\n\r\n", "GET", "http://a/b", "a bad field behind a URL"),
+        (b"GET /lf HTTP/1.1\nHost: a\n\n", "GET", "/lf", "bare line feeds"),
+        (b"PUT /v HTTP/4.2\r\nHost: a\r\n\r\n", "PUT", "/v", "an unknown version"),
+        (b"\r\nGET /0.9\r\n\r\n", "GET", "/0.9", "no version"),
+        (b"BR\xc3\xa9W /x HTTP/1.1\r\nHost: a\r\n\r\n", "-", "-", "what is no method"),
+        (b"GARBAGE\r\n\r\n", "-", "-", "a line that is no request's"),
+        (b"GET  HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "-", "no target"),
+        (b"\x16\x03\x01\x00\xc8\x01\x00\x00", "-", "-", "TLS on the plain port"),
+        (b"GET /\x1b[31m\"\\\xff\xc2\x9b HTTP/1.1\r\nHost: a\r\n\r\n", "GET", '/\x1b[31m"\\\ufffd\x9b', "odd bytes"),
+        (b"GET /" + b"x" * 17000 + b" HTTP/1.1\r\nHost: a\r\n\r\n", "GET", "/" + "x" * 1023 + "…", "a long target"),
+        (b"X" * 65 + b" / HTTP/1.1\r\nHost: a\r\n\r\n", "-", "-", "a long method"),
+    ):
+        is_(refused(head)[:3], (method, path, None), what)
+
+
+def unfinished_heads():
+    for head, method, path in ((b"GET /part", "GET", "/part…"), (b"GET /whole HTT", "GET", "/whole"), (b"GE", "-", "-")):
+        seen = refused(head, timeout={"read_timeout": duration(PAUSE_MS)})
+        is_(seen[:2], (method, path), "%s without an end" % head.decode())
+
+
+def refused_words_in_metrics():
+    numbers = refused(b"EVIL /evil HTTP/1.1\r\nHost: evil host\r\n\r\n")[3]
+    is_(re.findall(r"(?im)^.*evil.*$", numbers), [], "no label has the words of a refused head")
 
 
 def client_that_left():
@@ -377,7 +429,7 @@ def full_disk():
     is_(whole + lost, 101, "every line is there or counted")
 
 
-for function in (line_of_a_request, text_line, over_tls, failures, client_that_left, broken_off, second_attempt,
+for function in (line_of_a_request, text_line, over_tls, failures, refused_heads, unfinished_heads, refused_words_in_metrics, client_that_left, broken_off, second_attempt,
                  slow_head, head_without_an_end, slow_body, slow_turn, slow_name, slow_accept, slow_handshake, slow_taking, slow_answer, slow_rest,
                  rotated, unwritable, full_disk):
     subtest(function.__name__.replace("_", " "), function)

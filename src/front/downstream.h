@@ -10,7 +10,10 @@ typedef struct gm_downstream {
     bool has_empty_body; /* "Content-Length: 0" */
     bool is_refused;     /* the head was not acceptable: answer with `refusal`, and do nothing else */
     gm_failure_t refusal;
-    const char *why;       /* static */
+    const char *why; /* static */
+    gm_span_t asked_method,
+        asked_target;      /* of such a head, in the request's pool: for lines, and for nothing
+                              else, as nobody has checked them; NULL = the request's own are good */
     bool accepts_trailers; /* TE: trailers */
     bool is_trusted;       /* what it says about its own client is kept: proxy.trusted_proxies */
     gm_span_t upgrade;     /* of Upgrade, if Connection names it */

@@ -17,7 +17,8 @@
 
 #define PIPELINE_MAX ((size_t)16 * 1024) /* read ahead of the answer */
 #define CLIENT_CERT_MAX 2048
-#define LINGER_MS 2000 /* without a byte */
+#define ASKED_MAX ((size_t)1024) /* of a refused target, in lines */
+#define LINGER_MS 2000           /* without a byte */
 #define LINGER_TOTAL_MS 30000
 /* a client that has just been answered may have its next request on the way */
 #define DRAIN_PATIENCE_MS 100
@@ -312,6 +313,33 @@ static void fill_refused(gm_http1_connection_t *self, gm_failure_t failure, cons
     set_reading(self, false); /* whatever follows means nothing */
 }
 
+static gm_span_t keep(h2o_mem_pool_t *pool, gm_span_t text, bool is_cut)
+{
+    static const char mark[] = "…";
+    size_t length = text.length < ASKED_MAX ? text.length : ASKED_MAX;
+    char *copy;
+
+    if (text.base == NULL)
+        return (gm_span_t){"-", 1};
+    copy = h2o_mem_alloc_pool(pool, length + sizeof(mark));
+    memcpy(copy, text.base, length);
+    if (!is_cut && length == text.length)
+        return (gm_span_t){copy, length};
+    memcpy(copy + length, mark, sizeof(mark) - 1);
+    return (gm_span_t){copy, length + sizeof(mark) - 1};
+}
+
+/* The pipeline gets a "-" and a "/" in the place of what was refused; lines say what seems to stand there. */
+static void note_asked(gm_http1_connection_t *self)
+{
+    const h2o_buffer_t *input = self->sock->input;
+    const gm_head_glimpse_t glimpse = gm_head_glimpse(input->bytes, input->size);
+    gm_downstream_t *downstream = &self->exchange->downstream;
+
+    downstream->asked_method = keep(&self->req.pool, glimpse.method, false);
+    downstream->asked_target = keep(&self->req.pool, glimpse.target, glimpse.is_cut);
+}
+
 static void begin_request(gm_http1_connection_t *self)
 {
     h2o_req_t *req = &self->req;
@@ -365,6 +393,7 @@ static void refuse(gm_http1_connection_t *self, gm_failure_t failure, const char
 {
     begin_request(self);
     note_end_of_head(self);
+    note_asked(self);
     fill_refused(self, failure, why);
     serve(self);
 }

@@ -334,6 +334,26 @@ int gm_head_parse_request(char *bytes, size_t size, size_t seen, const gm_head_l
     return 1;
 }
 
+gm_head_glimpse_t gm_head_glimpse(const char *bytes, size_t size)
+{
+    gm_head_glimpse_t glimpse = {{NULL, 0}, {NULL, 0}, false};
+    const char *end = bytes + size, *line, *p;
+
+    if (size >= 2 && bytes[0] == '\r' && bytes[1] == '\n') /* RFC 9112, 2.2 */
+        bytes += 2;
+    for (line = p = bytes; p != end && AT(token_lower, p) != 0; ++p)
+        ;
+    if (p == line || p == end || *p != ' ' || p - line > METHOD_MAX_BYTES)
+        return glimpse;
+    glimpse.method = (gm_span_t){line, (size_t)(p - line)};
+    for (line = ++p; p != end && *p != ' ' && *p != '\r' && *p != '\n'; ++p)
+        ;
+    if (p != line)
+        glimpse.target = (gm_span_t){line, (size_t)(p - line)};
+    glimpse.is_cut = p == end;
+    return glimpse;
+}
+
 static int parse_response(char *bytes, size_t size, size_t seen, const gm_head_limits_t *limits,
                           gm_head_t *head)
 {

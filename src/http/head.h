@@ -74,6 +74,16 @@ typedef struct gm_head {
 GM_MUST_USE int gm_head_parse_request(char *bytes, size_t size, size_t seen, const gm_head_limits_t *limits,
                                       gm_head_t *head);
 
+/** What a first line seems to ask for. */
+typedef struct gm_head_glimpse {
+    gm_span_t method; /* a token; NULL = nothing that could be one stands there */
+    gm_span_t target; /* any bytes; NULL = there is none, or no method before it */
+    bool is_cut;      /* the target's end is not among the bytes */
+} gm_head_glimpse_t;
+
+/** Looks at a head that was refused, or never became whole, for logs and nothing else. */
+gm_head_glimpse_t gm_head_glimpse(const char *bytes, size_t size);
+
 /**
  * Reads an answer's head as strictly: HTTP/1.x, status 100..599, CRLF line ends, the same rules for fields
  * and framing (Transfer-Encoding other than chunked, both framings, Content-Length lists whose members

@@ -20,15 +20,15 @@ static gm_record_text_t text_of(h2o_iovec_t text)
 
 static void log_started(const gm_request_t *request)
 {
-    const h2o_req_t *req = request->req;
-    const gm_log_field_t fields[] = {
-        {"method", req->input.method.base, req->input.method.len},
-        {"path", req->input.path.base, req->input.path.len},
-    };
+    gm_record_text_t method = text_of(request->req->input.method);
+    gm_record_text_t path = text_of(request->req->input.path);
+    gm_log_field_t fields[2];
 
-    gm_log_with(GM_LOG_DEBUG, fields, GM_COUNT_OF(fields), "Request started: %.*s %.*s",
-                (int)req->input.method.len, req->input.method.base,
-                (int)(req->input.path.len < 4096 ? req->input.path.len : 4096), req->input.path.base);
+    gm_request_find_asked(request, &method, &path);
+    fields[0] = (gm_log_field_t){"method", method.base, method.length};
+    fields[1] = (gm_log_field_t){"path", path.base, path.length};
+    gm_log_with(GM_LOG_DEBUG, fields, GM_COUNT_OF(fields), "Request started: %.*s %.*s", (int)method.length,
+                method.base, (int)(path.length < 4096 ? path.length : 4096), path.base);
 }
 
 static bool is_ours(const gm_request_t *request)
@@ -142,8 +142,11 @@ static void fill(gm_request_t *request)
     gm_record_t *record = &request->record;
 
     record->method = text_of(req->input.method);
-    record->host = text_of(req->input.authority);
+    if (req->input.authority.base != req->conn->hosts[0]->authority.hostport.base) /* the library's own */
+        record->host = text_of(req->input.authority);
     record->path = text_of(req->input.path);
+    if (record->failure != GM_NO_FAILURE)
+        gm_request_find_asked(request, &record->method, &record->path);
     record->remote_addr = find_peer(request);
     record->protocol = req->version >= 0x200 ? "HTTP/2" : req->version >= 0x101 ? "HTTP/1.1" : "HTTP/1.0";
     record->tls = is_ours(request) ? gm_downstream_of(request->req)->tls : NULL;

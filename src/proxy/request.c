@@ -4,6 +4,7 @@
  */
 #include "proxy/request.h"
 
+#include "front/downstream.h"
 #include "proxy/deadline.h"
 #include "proxy/finish.h"
 #include "proxy/policy_chain.h"
@@ -71,22 +72,46 @@ gm_request_t *gm_request_of(h2o_req_t *req)
     return NULL;
 }
 
-static void log_failure(const gm_request_t *self, gm_log_level_t level, const char *label, const char *detail)
+bool gm_request_find_asked(const gm_request_t *self, gm_record_text_t *method, gm_record_text_t *target)
 {
-    const h2o_req_t *req = self->req;
+    const gm_downstream_t *downstream;
+
+    if (!gm_proxy_is_ours(self->context->proxy))
+        return false;
+    downstream = gm_downstream_of(self->req);
+    if (downstream->asked_method.base == NULL)
+        return false;
+    *method = (gm_record_text_t){downstream->asked_method.base, downstream->asked_method.length};
+    *target = (gm_record_text_t){downstream->asked_target.base, downstream->asked_target.length};
+    return true;
+}
+
+static void log_asked(const gm_request_t *self, gm_log_level_t level, const char *label, const char *detail,
+                      gm_record_text_t method, gm_record_text_t path)
+{
     const char *authority = self->cluster != NULL ? gm_cluster_authority(self->cluster) : "";
     const gm_log_field_t fields[] = {
         {"failure", label, strlen(label)},
-        {"method", req->input.method.base, req->input.method.len},
-        {"path", req->path.base, req->path.len},
+        {"method", method.base, method.length},
+        {"path", path.base, path.length},
         {"backend", authority, strlen(authority)},
         {"trace_id", self->trace_id.base, self->trace_id.len},
     };
     size_t count = GM_COUNT_OF(fields) - (self->trace_id.base == NULL ? 1 : 0);
 
-    gm_log_with(level, fields, count, "%.*s %.*s%s%s failed: %s (%s)", (int)req->input.method.len,
-                req->input.method.base, (int)(req->path.len < 2048 ? req->path.len : 2048), req->path.base,
-                self->cluster != NULL ? " → " : "", authority, label, detail);
+    gm_log_with(level, fields, count, "%.*s %.*s%s%s failed: %s (%s)", (int)method.length, method.base,
+                (int)(path.length < 2048 ? path.length : 2048), path.base, self->cluster != NULL ? " → " : "",
+                authority, label, detail);
+}
+
+static void log_failure(const gm_request_t *self, gm_log_level_t level, const char *label, const char *detail)
+{
+    const h2o_req_t *req = self->req;
+    gm_record_text_t method = {req->input.method.base, req->input.method.len};
+    gm_record_text_t path = {req->path.base, req->path.len};
+
+    gm_request_find_asked(self, &method, &path);
+    log_asked(self, level, label, detail, method, path);
 }
 
 int gm_request_begin_answer(gm_request_t *self)

@@ -56,6 +56,13 @@ gm_request_t *gm_request_of(h2o_req_t *req);
 GM_MUST_USE int gm_request_begin_answer(gm_request_t *self);
 
 /**
+ * For lines only: method and target as the client wrote them, also of a head that was refused, whose bytes
+ * nobody has checked. Not for what looks at them in any way: names of metrics, backends, rules.
+ * @return false if they are none but the request's own
+ */
+bool gm_request_find_asked(const gm_request_t *self, gm_record_text_t *method, gm_record_text_t *target);
+
+/**
  * Why a request failed, for the log, and for the record if it is the first that is said. Any failure before
  * routing has no cluster and is the client's.
  */

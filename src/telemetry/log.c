@@ -15,6 +15,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/json_writer.h"
+#include "base/utf8.h"
 #include "telemetry/log_stream.h"
 
 #define MAX_LINE_BYTES 8192
@@ -34,22 +35,26 @@ static struct {
 
 /* ---- lines */
 
-/* What clients send may stand in a message: no byte of it ends the line or reaches the terminal as a command.
+/*
+ * What clients send may stand in a message: no byte of it ends the line or reaches the terminal as a command,
+ * and the line stays valid UTF-8.
  */
 void gm_log_append_visible(gm_buffer_t *out, const char *text, size_t length)
 {
     static const char hex[] = "0123456789abcdef";
     size_t plain = 0; /* bytes from here on wait to be copied as they are */
 
-    for (size_t i = 0; i != length; ++i) {
+    for (size_t i = 0, step; i != length; i += step) {
         unsigned char c = (unsigned char)text[i];
-        bool is_c1 = c == 0xc2 && i + 1 != length && (unsigned char)text[i + 1] >= 0x80 &&
-                     (unsigned char)text[i + 1] < 0xa0;
-        if (c >= 0x20 && c != 0x7f && !is_c1)
+        bool is_valid = true;
+        step = c < 0x80 ? 1 : gm_utf8_measure(text + i, length - i, &is_valid);
+        if (is_valid && c >= 0x20 && c != 0x7f && !(c == 0xc2 && (unsigned char)text[i + 1] < 0xa0)) /* C1 */
             continue;
         gm_buffer_append(out, text + plain, i - plain);
-        gm_buffer_append(out, (const char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
-        plain = i + 1;
+        for (plain = i; plain != i + step; ++plain) {
+            c = (unsigned char)text[plain];
+            gm_buffer_append(out, (const char[]){'\\', 'x', hex[c >> 4], hex[c & 15]}, 4);
+        }
     }
     gm_buffer_append(out, text + plain, length - plain);
 }
@@ -61,7 +66,7 @@ static size_t limit(const char *text)
 
     for (; text[length] != '\0'; ++length) {
         unsigned char c = (unsigned char)text[length];
-        visible += c < 0x20 || c == 0x7f || c == 0xc2 ? 4 : 1;
+        visible += c < 0x20 || c >= 0x7f ? 4 : 1;
         if (visible > MAX_LINE_BYTES - 32)
             break;
     }

@@ -76,7 +76,8 @@ void gm_log(gm_log_level_t level, const char *format, ...) __attribute__((format
 void gm_log_with(gm_log_level_t level, const gm_log_field_t *fields, size_t count, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
-/** Appends text such that no byte of it ends the line or reaches a terminal as a command. */
+/** Appends text such that no byte of it ends the line or reaches a terminal as a command; what is not UTF-8
+ * is escaped, too. */
 void gm_log_append_visible(gm_buffer_t *out, const char *text, size_t length);
 
 /** A line that is made already, with its end. Any thread. */

@@ -98,6 +98,7 @@ typedef struct gm_record {
     gm_trace_t trace;
     const char
         *trace_text; /* its id in 32 digits, borrowed as the texts below; NULL = nobody has written it */
+    /* method and path of a head that was refused are whatever stands there, for lines alone; "-" = nothing */
     gm_record_text_t method, host, path, remote_addr;
     const char *protocol;         /* "HTTP/1.1"; static */
     const char *tls;              /* "TLSv1.3"; static; NULL = plain */

@@ -153,6 +153,24 @@ static void check_pieces(parse_t parse, const uint8_t *data, size_t size, unsign
     free(bytes);
 }
 
+/* What lines say of a head, whatever it is: a word, and no more than the first line of what was given. */
+static void check_glimpse(const char *bytes, size_t size)
+{
+    const gm_head_glimpse_t glimpse = gm_head_glimpse(bytes, size);
+    const gm_span_t *method = &glimpse.method, *target = &glimpse.target;
+
+    if (method->base == NULL) {
+        require(target->base == NULL);
+        return;
+    }
+    require_inside(*method, bytes, size);
+    require(method->length != 0 && method->length <= 64 && memchr(method->base, ' ', method->length) == NULL);
+    require(target->base == NULL || target->base == method->base + method->length + 1);
+    require(target->base == NULL || target->base + target->length <= bytes + size);
+    require(target->length == 0 || (memchr(target->base, '\n', target->length) == NULL &&
+                                    memchr(target->base, ' ', target->length) == NULL));
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     bool is_answer = size != 0 && data[0] % 2 != 0;
@@ -184,6 +202,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             is_known |= head.refusal == refusals[i] && (refusals[i] == 502) == is_answer;
         require(is_known && head.why != NULL && head.why[0] != '\0');
     }
+    check_glimpse((const char *)data + 1, size - 1);
     check_pieces(parse, data + 1, size - 1, data[0], &head, ret);
     gm_buffer_dispose(&written);
     free(bytes);

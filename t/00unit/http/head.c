@@ -715,6 +715,45 @@ static void test_corrupted(void)
     }
 }
 
+static bool is_span(gm_span_t span, const char *text)
+{
+    return text == NULL ? span.base == NULL
+                        : span.length == strlen(text) && memcmp(span.base, text, span.length) == 0;
+}
+
+static bool glimpses(const char *text, const char *method, const char *target, bool is_cut)
+{
+    size_t size = strlen(text);
+    char *exact = gm_alloc(size + (size == 0)); /* so that a sanitizer sees who reads too far */
+    gm_head_glimpse_t glimpse;
+    bool is_right;
+
+    memcpy(exact, text, size);
+    glimpse = gm_head_glimpse(exact, size);
+    is_right = is_span(glimpse.method, method) && is_span(glimpse.target, target) && glimpse.is_cut == is_cut;
+    free(exact);
+    return is_right;
+}
+
+static void test_glimpse(void)
+{
+    ok(glimpses("GET /a?b HTTP/1.1\r\n", "GET", "/a?b", false));
+    ok(glimpses("\r\nx-Y! http://a/ ", "x-Y!", "http://a/", false));
+    ok(glimpses("GET /a", "GET", "/a", true));
+    ok(glimpses("GET \x01\xff\t\n", "GET", "\x01\xff\t", false));
+    ok(glimpses("GET  /a HTTP/1.1", "GET", NULL, false));
+    ok(glimpses("GET ", "GET", NULL, true));
+    ok(glimpses("GET", NULL, NULL, false));
+    ok(glimpses("GET\r\n\r\n", NULL, NULL, false));
+    ok(glimpses("G(T / HTTP/1.1\r\n", NULL, NULL, false));
+    ok(glimpses(" / HTTP/1.1\r\n", NULL, NULL, false));
+    ok(glimpses("\r\n", NULL, NULL, false));
+    ok(glimpses("", NULL, NULL, false));
+    ok(glimpses("0123456789012345678901234567890123456789012345678901234567890123 /",
+                "0123456789012345678901234567890123456789012345678901234567890123", "/", true));
+    ok(glimpses("01234567890123456789012345678901234567890123456789012345678901234 / ", NULL, NULL, false));
+}
+
 int main(void)
 {
     subtest("a request", test_request);
@@ -731,6 +770,7 @@ int main(void)
     subtest("answers that are refused", test_response_refused);
     subtest("limits of answers", test_response_limits);
     subtest("trailers", test_trailers);
+    subtest("a glimpse of a first line", test_glimpse);
     subtest("byte by byte", test_byte_by_byte);
     subtest("corrupted", test_corrupted);
     free(bytes);

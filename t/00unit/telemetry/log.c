@@ -40,7 +40,8 @@ static void test_text(void)
     gm_log(GM_LOG_ERROR, "a\nb\x1b[2J \xc2\x9b \xc3\xbc");
     gm_log_plain("[BACKEND] x");
     gm_log_close();
-    ok(strcmp(read_back(fd), "[INFO] one 1\n[ERROR] a\\x0ab\\x1b[2J \\xc2\x9b \xc3\xbc\n[BACKEND] x\n") == 0);
+    ok(strcmp(read_back(fd), "[INFO] one 1\n[ERROR] a\\x0ab\\x1b[2J \\xc2\\x9b \xc3\xbc\n[BACKEND] x\n") ==
+       0);
     close(fd);
 }
 

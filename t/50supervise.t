@@ -412,6 +412,7 @@ def other_threads():
     pid = serving(proxy)
     fault(pid, pid, signal.SIGBUS)
     proxy.wait_line("Serving again")
+    proxy.wait_line("end of report", stream="err")
     like("\n".join(proxy.err), r"dies by SIGBUS \(process \d+, thread gomesh\)\nbacktrace:\n(.*\n)+end of report", "the main thread")
 
 

@@ -114,10 +114,13 @@ def workers_and_clusters():
     is_(clusters["backend"]["addresses"], ["127.0.0.1:%d" % gate.origin.port], "the backend's address")
     is_((clusters["backend"]["look_up"], clusters["backend"]["addresses_version"]), ("not needed", 1), "needs no look-up")
     is_(sorted(clusters["backend"]["idle_connections"]), [0, 1], "one idle connection, of one worker")
-    is_(clusters["backend"]["last_failure"], None, "that has not failed")
+    is_((clusters["backend"]["last_failure"], clusters["backend"]["reachable"]), (None, True), "that has not failed, and is reachable")
+    is_(clusters["route-1"]["reachable"], None, "nobody knows of the other")
     is_(clusters["route-1"]["addresses"], ["unix:/nowhere/at/all"], "a socket")
     is_(client.request(target="/u").status, 502, "nobody is there")
-    failed = [row for row in proxy.json("/clusters")["clusters"] if row["name"] == "route-1"][0]["last_failure"]
+    row = [row for row in proxy.json("/clusters")["clusters"] if row["name"] == "route-1"][0]
+    failed = row["last_failure"]
+    is_(row["reachable"], False, "not reachable")
     ok(failed["failure"] in ("connect_refused", "connect_failed"), "and that is known: %s" % failed)
     like(proxy.ask("/clusters?text").text, r"(?m)^  last failure: connect_\w+, 20\d\d-.*Z$", "as text, too")
     proxy = Seen(gate.origin.port, engine="h2o")
@@ -134,8 +137,95 @@ def names():
     ok(cluster["look_up_error"], "and why: " + cluster["look_up_error"])
     is_(Seen(("gomesh-test.invalid", 1)).ask("/readyz").status, 200, "without ready_needs_backend that does not matter")
     routes = [{"match": {"path": {"prefix": "/x"}}, "backend": {"host": "gomesh-test.invalid", "port": 1}}]
-    proxy = Seen(free_port(), routes=routes, window={"ready_needs_backend": True})
-    is_(proxy.ask("/readyz").status, 200, "and one that is known is enough")
+    proxy = Seen(Origin(answering(fine)).port, routes=routes, window={"ready_needs_backend": True})
+    wait_until(lambda: proxy.ask("/readyz").status == 200, "a backend that is reachable")
+    wait_until(lambda: any(row["look_up"] == "failed" for row in proxy.json("/clusters")["clusters"]), "a failed look-up")
+    is_(proxy.ask("/readyz").status, 200, "one is enough")
+
+
+def reach(proxy, name="backend"):
+    return [row["reachable"] for row in proxy.json("/clusters")["clusters"] if row["name"] == name][0]
+
+
+def readiness(engine):
+    """Down from the start, up, down again, and up again without any traffic."""
+    origin = Origin(answering(fine))
+    origin.stop()
+    proxy = Seen(origin.port, window={"ready_needs_backend": True}, engine=engine, workers=1)
+    is_(reach(proxy), None, "nobody has tried")
+    response = proxy.ask("/readyz?text")
+    is_((response.status, response.text), (503, "not ready: no endpoint is reachable\n"), "down from the start: not ready")
+    is_(reach(proxy), False, "/clusters says the same")
+    is_(proxy.ask("/readyz?text", "HEAD").status, 503, "HEAD, too")
+    origin.start()
+    wait_until(lambda: proxy.ask("/readyz").status == 200, "readiness without traffic")
+    is_(reach(proxy), True, "up: reachable")
+    origin.wait(lambda self: self.connections, "the probe")
+    is_((origin.connections, origin.requests), (1, []), "found out by one connection, without a request")
+    for _ in range(3):
+        proxy.ask("/readyz")
+    is_(once(proxy.port).status, 200, "traffic")
+    is_(origin.connections, 2, "once it is known, nobody is asked again")
+    like(proxy.ask("/clusters?text").text, r"(?m)^cluster backend: \S+, look-up not needed, reachable$", "as text")
+    like("\n".join(gomesh_run("status", "-config", proxy.path).out), r"(?m)^ready$[^$]*^cluster backend: \S+, look-up not needed, reachable$", "gomesh status")
+    origin.stop()
+    is_(proxy.ask("/readyz").status, 200, "nobody has noticed that it stopped")
+    is_(once(proxy.port).status, 502, "until a request")
+    is_(proxy.ask("/readyz").text, '{"status":"not ready","reason":"no endpoint is reachable"}\n', "fails: not ready")
+    run = gomesh_run("status", "-config", proxy.path)
+    like("\n".join(run.out), r"(?m)^not ready: no endpoint is reachable$[^$]*^cluster backend: \S+, look-up not needed, not reachable$", "gomesh status")
+    is_(gomesh_run("healthcheck", "-ready", "-config", proxy.path).code, 1, "nor is healthcheck -ready content")
+    origin.start()
+    wait_until(lambda: proxy.ask("/readyz").status == 200, "readiness without traffic")
+    ok(reach(proxy), "up again")
+    proxy = Seen(origin.port, engine=engine)
+    origin.connections = 0
+    is_((proxy.ask("/readyz").status, origin.connections), (200, 0), "without ready_needs_backend nobody is asked")
+
+
+def silent_backend():
+    """Whose queue is full: packets get no answer. The window serves others meanwhile, and does not wait for long."""
+    full = socket.socket()
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    closing(full.close)
+    port = full.getsockname()[1]
+    for _ in range(4):
+        sock = socket.socket()
+        closing(sock.close)
+        sock.setblocking(False)
+        sock.connect_ex(("127.0.0.1", port))
+    proxy = Seen(port, window={"ready_needs_backend": True})
+    began = now()
+    clients = [Client(proxy.admin) for _ in range(10)]
+    for client in clients:
+        client.send_request(target="/readyz", host="localhost")
+    clients.pop().reset()
+    is_(proxy.ask("/healthz").status, 200, "others are answered meanwhile")
+    ok(not any(client.readable() for client in clients), "while those who ask for readiness wait")
+    is_([client.read_response().status for client in clients], [503] * 9, "not ready")
+    ok(now() - began < deadline(4), "after a second")
+    proxy.ask("/readyz")
+    proxy.stop()
+    origin = Origin(answering(fine))
+    proxy = Seen(origin.port, window={"ready_needs_backend": True})
+    answers = [background(proxy.ask, "/readyz") for _ in range(20)]
+    is_({answer.result().status for answer in answers}, {200}, "many ask at once")
+    origin.wait(lambda self: self.connections, "the probe")
+    is_(origin.connections, 1, "and the backend is asked once")
+
+
+def broken_tls():
+    """Who can be connected to is reachable, whatever it speaks."""
+    def slam(wire):
+        wire.fill()
+        wire.close()
+
+    origin = Origin(slam)
+    route = {"match": {"path": {"prefix": "/"}}, "backend": {"host": "127.0.0.1", "port": origin.port, "tls": {"verify": False}}}
+    proxy = Seen(free_port(), routes=[route])
+    is_(once(proxy.port).status, 502, "no TLS there")
+    is_(reach(proxy, "route-1"), True, "but somebody")
 
 
 def log_levels():
@@ -454,6 +544,10 @@ def demo():
 subtest("all pages, as JSON and as text", all_pages)
 subtest("workers and clusters", workers_and_clusters)
 subtest("names of backends and readiness", names)
+subtest("readiness", readiness, "gomesh")
+subtest("readiness, engine h2o", readiness, "h2o")
+subtest("readiness, a silent backend", silent_backend)
+subtest("readiness, no TLS", broken_tls)
 subtest("the log's level", log_levels)
 subtest("what is refused", refusals)
 subtest("other people's pages", foreign_pages)

@@ -8,11 +8,12 @@
 #include <string.h>
 
 #include "admin/guard.h"
+#include "admin/probe.h"
 #include "base/clock.h"
 #include "front/downstream.h"
 #include "telemetry/log.h"
 
-/* of the survey: the loop's clock may jump, so the limit is not a timer */
+/* of surveys and probes: the loop's clock may jump, so the limits are no timers */
 #define POLL_MS 2
 #define PATIENCE_MS 1000
 
@@ -22,20 +23,28 @@ typedef struct gm_admin {
     gm_cluster_t **clusters;    /* owned array */
 } gm_admin_t;
 
+/* What belongs to the loop of the window's one worker. */
+typedef struct gm_admin_context {
+    h2o_timeout_t poll;
+    h2o_loop_t *loop;
+    gm_probe_t *probe;           /* owned; NULL = readiness needs no backend */
+    h2o_timeout_entry_t probing; /* linked while a round is under way, whoever still waits for it */
+} gm_admin_context_t;
+
 /* clang-format off */
 static const gm_admin_page_t pages[] = { /* the first that fits is served */
-    {"/",          GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_index,     "this list"},
-    {"/healthz",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_healthz,   "200 while the process lives"},
-    {"/readyz",    GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_readyz,    "200, or 503 and why no request should be sent here"},
-    {"/config",    GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_config,    "the configuration in effect, defaults filled in"},
-    {"/clusters",  GM_ADMIN_GET,                  GM_SURVEY_NUMBERS,  gm_admin_page_clusters,  "the backends: addresses, look-ups, idle connections"},
-    {"/workers",   GM_ADMIN_GET,                  GM_SURVEY_NUMBERS,  gm_admin_page_workers,   "the event loops: connections, requests in flight"},
-    {"/metrics",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_metrics,   "the page for Prometheus"},
-    {"/requests",  GM_ADMIN_GET,                  GM_SURVEY_REQUESTS, gm_admin_page_requests,  "the last requests; ?failed, ?slow, ?limit=100"},
-    {"/requests/", GM_ADMIN_GET,                  GM_SURVEY_REQUESTS, gm_admin_page_request,   "the requests of one trace, /requests/<X-Trace-ID>, and where their time went"},
-    {"/version",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  gm_admin_page_version,   "versions, process id, uptime"},
-    {"/log/level", GM_ADMIN_GET | GM_ADMIN_POST,  GM_SURVEY_NOTHING,  gm_admin_page_log_level, "which log lines are printed; POST ?level=debug changes it"},
-    {"/drain",     GM_ADMIN_POST,                 GM_SURVEY_NOTHING,  gm_admin_page_drain,     "end in good order, as SIGTERM does"},
+    {"/",          GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  false, gm_admin_page_index,     "this list"},
+    {"/healthz",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  false, gm_admin_page_healthz,   "200 while the process lives"},
+    {"/readyz",    GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  true,  gm_admin_page_readyz,    "200, or 503 and why no request should be sent here"},
+    {"/config",    GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  false, gm_admin_page_config,    "the configuration in effect, defaults filled in"},
+    {"/clusters",  GM_ADMIN_GET,                  GM_SURVEY_NUMBERS,  false, gm_admin_page_clusters,  "the backends: addresses, look-ups, idle connections"},
+    {"/workers",   GM_ADMIN_GET,                  GM_SURVEY_NUMBERS,  false, gm_admin_page_workers,   "the event loops: connections, requests in flight"},
+    {"/metrics",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  false, gm_admin_page_metrics,   "the page for Prometheus"},
+    {"/requests",  GM_ADMIN_GET,                  GM_SURVEY_REQUESTS, false, gm_admin_page_requests,  "the last requests; ?failed, ?slow, ?limit=100"},
+    {"/requests/", GM_ADMIN_GET,                  GM_SURVEY_REQUESTS, false, gm_admin_page_request,   "the requests of one trace, /requests/<X-Trace-ID>, and where their time went"},
+    {"/version",   GM_ADMIN_GET,                  GM_SURVEY_NOTHING,  false, gm_admin_page_version,   "versions, process id, uptime"},
+    {"/log/level", GM_ADMIN_GET | GM_ADMIN_POST,  GM_SURVEY_NOTHING,  false, gm_admin_page_log_level, "which log lines are printed; POST ?level=debug changes it"},
+    {"/drain",     GM_ADMIN_POST,                 GM_SURVEY_NOTHING,  false, gm_admin_page_drain,     "end in good order, as SIGTERM does"},
 };
 /* clang-format on */
 
@@ -196,19 +205,20 @@ static void answer(gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page
         self->options.drain(self->options.data);
 }
 
-/* ---- pages that ask the workers first */
+/* ---- pages that ask first: the workers, or whether a backend is there */
 
 typedef struct inquiry {
     h2o_timeout_entry_t poll;
     gm_admin_t *admin;
+    gm_admin_context_t *context;
     h2o_req_t *req; /* owns this */
     const gm_admin_page_t *page;
     const char *argument, *query; /* in req pool */
-    gm_survey_t *survey;          /* shared with the workers */
+    gm_survey_t *survey;          /* shared with the workers; NULL = the probe is waited for */
     uint64_t deadline_ms;
 } inquiry_t;
 
-static h2o_timeout_t *poll_of(gm_admin_t *self, h2o_req_t *req)
+static gm_admin_context_t *context_of(gm_admin_t *self, h2o_req_t *req)
 {
     return h2o_context_get_handler_context(req->conn->ctx, &self->super);
 }
@@ -222,33 +232,73 @@ static void on_inquiry_dispose(void *memory)
     gm_survey_release(self->survey);
 }
 
+static bool is_over(const inquiry_t *self)
+{
+    if (self->survey == NULL)
+        return !gm_probe_is_under_way(self->context->probe); /* which has a limit of its own */
+    return gm_survey_is_over(self->survey) || gm_clock_monotonic_ms() >= self->deadline_ms;
+}
+
 static void on_poll(h2o_timeout_entry_t *entry)
 {
     inquiry_t *self = H2O_STRUCT_FROM_MEMBER(inquiry_t, poll, entry);
 
-    if (gm_survey_is_over(self->survey) || gm_clock_monotonic_ms() >= self->deadline_ms)
+    if (is_over(self))
         answer(self->admin, self->req, self->page, self->argument, self->query, self->survey);
     else
-        h2o_timeout_link(self->req->conn->ctx->loop, poll_of(self->admin, self->req), &self->poll);
+        h2o_timeout_link(self->req->conn->ctx->loop, &self->context->poll, &self->poll);
 }
 
+/* Goes on when nobody waits any more, too: no connection to a backend is to be left open. */
+static void on_probing(h2o_timeout_entry_t *entry)
+{
+    gm_admin_context_t *self = H2O_STRUCT_FROM_MEMBER(gm_admin_context_t, probing, entry);
+
+    if (gm_probe_go_on(self->probe, gm_clock_monotonic_ms()))
+        h2o_timeout_link(self->loop, &self->poll, &self->probing);
+}
+
+/* @return whether there is a round to wait for */
+static bool start_probe(gm_admin_t *self, gm_admin_context_t *context)
+{
+    if (context->probe == NULL || self->options.is_draining(self->options.data) ||
+        !gm_probe_start(context->probe, gm_clock_monotonic_ms()))
+        return false;
+    if (!h2o_timeout_is_linked(&context->probing))
+        h2o_timeout_link(context->loop, &context->poll, &context->probing);
+    return true;
+}
+
+static gm_survey_t *start_survey(gm_admin_t *self, gm_survey_question_t question)
+{
+    const gm_admin_options_t *options = &self->options;
+    gm_survey_t *survey = gm_survey_create(options->worker_count, options->cluster_count, question);
+
+    for (size_t i = 0; i != options->worker_count; ++i)
+        options->ask(options->data, i, survey);
+    return survey;
+}
+
+/* Answers at once, or when what it asks for is known. */
 static void inquire(gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page, const char *argument,
                     const char *query)
 {
-    const gm_admin_options_t *options = &self->options;
     inquiry_t *inquiry = h2o_mem_alloc_shared(&req->pool, sizeof(*inquiry), on_inquiry_dispose);
 
     *inquiry = (inquiry_t){.poll = {.cb = on_poll},
                            .admin = self,
+                           .context = context_of(self, req),
                            .req = req,
                            .page = page,
                            .argument = argument,
                            .query = query,
                            .deadline_ms = gm_clock_monotonic_ms() + PATIENCE_MS};
-    inquiry->survey = gm_survey_create(options->worker_count, options->cluster_count, page->question);
-    for (size_t i = 0; i != options->worker_count; ++i)
-        options->ask(options->data, i, inquiry->survey);
-    h2o_timeout_link(req->conn->ctx->loop, poll_of(self, req), &inquiry->poll);
+    if (page->question != GM_SURVEY_NOTHING)
+        inquiry->survey = start_survey(self, page->question);
+    if (page->needs_probe ? start_probe(self, inquiry->context) : !is_over(inquiry))
+        h2o_timeout_link(req->conn->ctx->loop, &inquiry->context->poll, &inquiry->poll);
+    else
+        answer(self, req, page, argument, query, inquiry->survey);
 }
 
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
@@ -261,7 +311,7 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 
     if (mark != target->len)
         query = h2o_strdup(&req->pool, target->base + mark + 1, target->len - mark - 1).base;
-    if (page != NULL && page->question != GM_SURVEY_NOTHING &&
+    if (page != NULL && (page->question != GM_SURVEY_NOTHING || page->needs_probe) &&
         (is_method(req, "GET") || is_method(req, "HEAD")))
         inquire(self, req, page, argument, query);
     else
@@ -273,18 +323,28 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
 
 static void on_context_init(h2o_handler_t *handler, h2o_context_t *context)
 {
-    h2o_timeout_t *poll = gm_alloc(sizeof(*poll));
+    const gm_admin_options_t *options = &((gm_admin_t *)handler)->options;
+    const gm_config_t *config = gm_snapshot_config(options->snapshot);
+    uint64_t timeout_ms = config->proxy.timeout.connect_timeout_ms;
+    gm_admin_context_t *self = gm_alloc(sizeof(*self));
 
-    h2o_timeout_init(context->loop, poll, POLL_MS);
-    h2o_context_set_handler_context(context, handler, poll);
+    self->loop = context->loop;
+    self->probing.cb = on_probing;
+    if (config->admin.ready_needs_backend)
+        self->probe = gm_probe_create(options->clusters, options->cluster_count,
+                                      timeout_ms < PATIENCE_MS ? timeout_ms : PATIENCE_MS);
+    h2o_timeout_init(context->loop, &self->poll, POLL_MS);
+    h2o_context_set_handler_context(context, handler, self);
 }
 
 static void on_context_dispose(h2o_handler_t *handler, h2o_context_t *context)
 {
-    h2o_timeout_t *poll = h2o_context_get_handler_context(context, handler);
+    gm_admin_context_t *self = h2o_context_get_handler_context(context, handler);
 
-    h2o_timeout_dispose(context->loop, poll);
-    free(poll);
+    h2o_timeout_unlink(&self->probing);
+    h2o_timeout_dispose(context->loop, &self->poll);
+    gm_probe_destroy(self->probe);
+    free(self);
 }
 
 static void on_dispose(h2o_handler_t *handler)

@@ -53,6 +53,7 @@ typedef struct gm_admin_page {
     const char *path; /* a prefix if it ends with '/' and is not "/" alone, otherwise the whole path */
     unsigned methods; /* HEAD goes with GET */
     gm_survey_question_t question;        /* that the workers are asked first */
+    bool needs_probe;                     /* backends are tried first, where that decides */
     void (*serve)(gm_admin_call_t *call); /* answers at once; the window's thread */
     const char *help;                     /* one line */
 } gm_admin_page_t;

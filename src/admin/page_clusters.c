@@ -13,6 +13,7 @@
 typedef struct cluster {
     gm_cluster_t *self;
     const char *state; /* of the look-up */
+    gm_reach_t reach;
     gm_addresses_t addresses;
 } cluster_t;
 
@@ -20,6 +21,7 @@ static void look(gm_cluster_t *self, cluster_t *cluster)
 {
     cluster->self = self;
     gm_cluster_get_addresses(self, &cluster->addresses);
+    cluster->reach = gm_cluster_reach(self);
     cluster->state = !gm_cluster_needs_resolver(self)  ? "not needed"
                      : cluster->addresses.failed       ? "failed"
                      : cluster->addresses.version == 0 ? "pending"
@@ -51,12 +53,13 @@ static void write_failure_text(gm_buffer_t *out, const gm_cluster_t *cluster)
 
 static void write_text(gm_admin_call_t *call, const cluster_t *cluster, size_t index)
 {
+    static const char *const reaches[] = {"not tried yet", "reachable", "not reachable"};
     char address[GM_ADDRESS_TEXT_BYTES];
 
-    gm_buffer_printf(call->out, "cluster %s: %s, look-up %s%s%s\n", gm_cluster_name(cluster->self),
+    gm_buffer_printf(call->out, "cluster %s: %s, look-up %s%s%s, %s\n", gm_cluster_name(cluster->self),
                      gm_cluster_authority(cluster->self), cluster->state,
                      cluster->addresses.failed ? ": " : "",
-                     cluster->addresses.failed ? cluster->addresses.error.why : "");
+                     cluster->addresses.failed ? cluster->addresses.error.why : "", reaches[cluster->reach]);
     if (cluster->addresses.count != 0)
         gm_buffer_printf(call->out, "  addresses, version %u:", cluster->addresses.version);
     for (size_t i = 0; i != cluster->addresses.count; ++i) {
@@ -127,6 +130,11 @@ static void write_object(gm_admin_call_t *call, const cluster_t *cluster, size_t
     gm_json_string(json, gm_cluster_name(cluster->self));
     gm_json_key(json, "authority");
     gm_json_string(json, gm_cluster_authority(cluster->self));
+    gm_json_key(json, "reachable");
+    if (cluster->reach == GM_REACH_UNKNOWN)
+        gm_json_string(json, NULL);
+    else
+        gm_json_boolean(json, cluster->reach == GM_REACHED);
     write_look_up(json, cluster);
     gm_json_key(json, "idle_connections");
     gm_json_open(json, '[');

@@ -17,8 +17,9 @@ void gm_admin_page_healthz(gm_admin_call_t *call)
 }
 
 /*
- * What is known of the backends without asking any: whether their names have addresses. Who knows more, say
- * from health checks, adds it here. @return why no request can be served; NULL = one might be
+ * What is known of the backends by now: from requests, and from admin/probe, which has just tried those of
+ * which nothing good is known. Who knows more, say from health checks, adds it here.
+ * @return why no request can be served; NULL = one might be
  */
 static const char *find_reason(const gm_admin_options_t *options)
 {
@@ -27,10 +28,10 @@ static const char *find_reason(const gm_admin_options_t *options)
     if (!gm_snapshot_config(options->snapshot)->admin.ready_needs_backend)
         return NULL;
     for (size_t i = 0; i != options->cluster_count; ++i) {
-        bool has_failed = gm_cluster_has_failed(options->clusters[i]);
-        if (!has_failed && gm_cluster_version(options->clusters[i]) != 0)
+        gm_reach_t reach = gm_cluster_reach(options->clusters[i]);
+        if (reach == GM_REACHED)
             return NULL;
-        is_pending = is_pending || !has_failed;
+        is_pending = is_pending || reach == GM_REACH_UNKNOWN;
     }
     return is_pending ? "starting" : "no endpoint is reachable";
 }

@@ -459,7 +459,7 @@ static const gm_field_t admin_fields[] = {
     {"socket", GM_FIELD_FILE, AT(gm_admin_conf_t, socket), NULL, 0, 0, NULL, NULL, GM_FIELD_OFF, "unix_socket",
      "the same on a unix socket, for the user of the process alone (mode 0600); absent or \"\" = none"},
     {"ready_needs_backend", GM_FIELD_BOOLEAN, AT(gm_admin_conf_t, ready_needs_backend), "false", 0, 0, booleans, NULL, 0,
-     NULL, "true = /readyz answers 503 while the name of no backend can be looked up"},
+     NULL, "true = /readyz answers 503 while no backend is reachable, and tries to connect, once a second at most, to find out"},
     {0}};
 static const gm_section_t admin_section = {"admin", admin_fields, sizeof(gm_admin_conf_t), -1, -1, NOT_A_HOSTPORT};
 

@@ -29,6 +29,7 @@ struct gm_cluster {
     atomic_uint references;
     atomic_uint version;
     _Atomic uint64_t last_failure; /* seconds since 1970, then a byte: the failure, counted from 1 */
+    _Atomic uint64_t last_attempt; /* version of the addresses, then a bit: it got through; 0 = none yet */
     /* under lock */
     pthread_mutex_t lock;
     gm_addresses_t addresses;
@@ -124,6 +125,7 @@ gm_cluster_t *gm_cluster_create(const char *name, const char *host, uint16_t por
     atomic_init(&self->references, 1);
     atomic_init(&self->version, 0);
     atomic_init(&self->last_failure, 0);
+    atomic_init(&self->last_attempt, 0);
     pthread_mutex_init(&self->lock, NULL);
     count = known_addresses(self, known);
     self->needs_resolver = count == 0;
@@ -218,6 +220,22 @@ bool gm_cluster_has_failed(gm_cluster_t *self)
     failed = self->addresses.failed;
     pthread_mutex_unlock(&self->lock);
     return failed;
+}
+
+void gm_cluster_note_attempt(gm_cluster_t *self, uint32_t version, bool is_connected)
+{
+    atomic_store_explicit(&self->last_attempt, (uint64_t)version << 1 | is_connected, memory_order_relaxed);
+}
+
+gm_reach_t gm_cluster_reach(gm_cluster_t *self)
+{
+    uint64_t both = atomic_load_explicit(&self->last_attempt, memory_order_relaxed);
+
+    if (gm_cluster_has_failed(self))
+        return GM_UNREACHED;
+    if (both == 0 || both >> 1 != gm_cluster_version(self))
+        return GM_REACH_UNKNOWN;
+    return both & 1 ? GM_REACHED : GM_UNREACHED;
 }
 
 void gm_cluster_note_failure(gm_cluster_t *self, gm_failure_t failure)

@@ -70,6 +70,22 @@ void gm_cluster_note_failure(gm_cluster_t *self, gm_failure_t failure);
 /** @param at_s  set to when, in seconds since 1970  @return false = none has failed yet. Any thread. */
 bool gm_cluster_last_failure(const gm_cluster_t *self, gm_failure_t *failure, uint64_t *at_s);
 
+/** What is known of the way to a cluster. */
+typedef enum gm_reach {
+    GM_REACH_UNKNOWN, /* nobody has tried its present addresses */
+    GM_REACHED,       /* the last attempt to connect got through */
+    GM_UNREACHED      /* it did not, or the last look-up of the name failed */
+} gm_reach_t;
+
+/**
+ * Remembers how the last attempt at a new connection ended. TCP alone counts, not what is spoken over it.
+ * @param version  of the addresses that were tried: others may be current by now. Any thread.
+ */
+void gm_cluster_note_attempt(gm_cluster_t *self, uint32_t version, bool is_connected);
+
+/** Any thread. */
+gm_reach_t gm_cluster_reach(gm_cluster_t *self);
+
 /** Whether the last look-up failed. Any thread. */
 bool gm_cluster_has_failed(gm_cluster_t *self);
 

@@ -26,6 +26,7 @@ struct gm_connector {
     h2o_socket_t *sock;       /* owned while connecting */
     gm_addresses_t addresses;
     size_t first, tried; /* addresses are taken from `first` on, round the list */
+    bool got_through;    /* to an address, whatever came of the handshake */
     gm_connected_t result;
     gm_record_t *record; /* borrowed */
     gm_connector_cb_t cb;
@@ -58,6 +59,8 @@ static void finish(gm_connector_t *self)
     void *data = self->data;
     gm_connected_t result = self->result;
 
+    if (!self->got_through && self->addresses.count != 0 && result.failure != GM_FAILURE_OVERLOADED)
+        gm_cluster_note_attempt(self->cluster, self->addresses.version, false);
     destroy(self);
     cb(data, &result);
 }
@@ -178,6 +181,8 @@ static void on_writable(h2o_socket_t *sock, const char *unused)
         return;
     }
     setsockopt(h2o_socket_get_fd(sock), IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    self->got_through = true;
+    gm_cluster_note_attempt(self->cluster, self->addresses.version, true);
     if (self->tls == NULL) {
         hand_over(self);
         return;

@@ -87,7 +87,11 @@ static void test_readiness(void)
     ok(strcmp(serve(&said, gm_admin_page_readyz), "not ready: starting\n") == 0);
     gm_cluster_set_addresses(clusters[1], NULL, 0, &unknown);
     ok(strcmp(serve(&said, gm_admin_page_readyz), "not ready: no endpoint is reachable\n") == 0);
-    gm_cluster_set_addresses(clusters[1], &address, 1, NULL);
+    gm_cluster_set_addresses(clusters[1], &address, 1, NULL); /* that nobody has tried */
+    ok(strcmp(serve(&said, gm_admin_page_readyz), "not ready: starting\n") == 0);
+    gm_cluster_note_attempt(clusters[1], 1, false);
+    ok(strcmp(serve(&said, gm_admin_page_readyz), "not ready: no endpoint is reachable\n") == 0);
+    gm_cluster_note_attempt(clusters[1], 1, true);
     ok(strcmp(serve(&said, gm_admin_page_readyz), "ready\n") == 0 && said.call.status == 200);
     drains = true;
     ok(strcmp(serve(&said, gm_admin_page_readyz), "not ready: draining\n") == 0 && said.call.status == 503);
@@ -115,13 +119,18 @@ static void test_surveyed(void)
     ok(strcmp(serve(&said, gm_admin_page_workers),
               "worker 0: draining, 2 connections, 1 request in flight\nworker 1: ended\n"
               "worker 2: silent, it did not answer within a second\n") == 0);
-    ok(strcmp(serve(&said, gm_admin_page_clusters),
-              "cluster a: 127.0.0.1:80, look-up not needed\n  addresses, version 1: 127.0.0.1:80\n"
-              "  idle connections per worker: 5 ? ?\n") == 0);
+    ok(strcmp(serve(&said, gm_admin_page_clusters), "cluster a: 127.0.0.1:80, look-up not needed, not tried "
+                                                    "yet\n  addresses, version 1: 127.0.0.1:80\n"
+                                                    "  idle connections per worker: 5 ? ?\n") == 0);
     said.call.wants_text = false;
     ok(strcmp(serve(&said, gm_admin_page_workers),
               "{\"workers\":[{\"index\":0,\"state\":\"draining\",\"connections\":2,\"requests_in_flight\":1},"
               "{\"index\":1,\"state\":\"ended\"},{\"index\":2,\"state\":\"silent\"}]}") == 0);
+    ok(strstr(serve(&said, gm_admin_page_clusters), "\"reachable\":null,") != NULL);
+    gm_cluster_note_attempt(clusters[0], 1, false);
+    ok(strstr(serve(&said, gm_admin_page_clusters), "\"reachable\":false,") != NULL);
+    gm_cluster_note_attempt(clusters[0], 1, true);
+    ok(strstr(serve(&said, gm_admin_page_clusters), "\"reachable\":true,") != NULL);
     ok(strstr(serve(&said, gm_admin_page_clusters),
               "\"idle_connections\":[5,null,null],\"last_failure\":null") != NULL);
     gm_survey_hand_in(survey, 2, false);

@@ -139,8 +139,42 @@ static void test_last_failure(void)
     gm_cluster_release(cluster);
 }
 
+static void test_reach(void)
+{
+    const gm_look_up_error_t unknown = {GM_FAILURE_DNS_FAILED, "no such name"};
+    const gm_address_t list[] = {address_of(0x0a000001), address_of(0x0a000002)};
+    gm_cluster_t *cluster = gm_cluster_create("c", "127.0.0.1", 80, "127.0.0.1:80");
+    gm_cluster_t *named = gm_cluster_create("n", "n.internal", 80, "n.internal:80");
+
+    ok(gm_cluster_reach(cluster) == GM_REACH_UNKNOWN);
+    gm_cluster_note_attempt(cluster, gm_cluster_version(cluster), false);
+    ok(gm_cluster_reach(cluster) == GM_UNREACHED);
+    gm_cluster_note_attempt(cluster, gm_cluster_version(cluster), true);
+    ok(gm_cluster_reach(cluster) == GM_REACHED);
+    gm_cluster_note_attempt(cluster, gm_cluster_version(cluster), false);
+    ok(gm_cluster_reach(cluster) == GM_UNREACHED);
+
+    ok(gm_cluster_reach(named) == GM_REACH_UNKNOWN); /* its name was not looked up yet */
+    gm_cluster_set_addresses(named, NULL, 0, &unknown);
+    ok(gm_cluster_reach(named) == GM_UNREACHED);
+    gm_cluster_set_addresses(named, list, 1, NULL);
+    ok(gm_cluster_reach(named) == GM_REACH_UNKNOWN);
+    gm_cluster_note_attempt(named, gm_cluster_version(named), true);
+    ok(gm_cluster_reach(named) == GM_REACHED);
+    gm_cluster_set_addresses(named, list, 2, NULL); /* other machines, of which nobody knows */
+    ok(gm_cluster_reach(named) == GM_REACH_UNKNOWN);
+    gm_cluster_note_attempt(named, gm_cluster_version(named) - 1, true); /* began before that */
+    ok(gm_cluster_reach(named) == GM_REACH_UNKNOWN);
+    gm_cluster_note_attempt(named, gm_cluster_version(named), true);
+    gm_cluster_set_addresses(named, NULL, 0, &unknown);
+    ok(gm_cluster_reach(named) == GM_UNREACHED);
+    gm_cluster_release(cluster);
+    gm_cluster_release(named);
+}
+
 int main(void)
 {
+    subtest("whether it is reachable", test_reach);
     subtest("addresses as text", test_addresses_as_text);
     subtest("the last failure", test_last_failure);
     subtest("known at once", test_known);

@@ -49,6 +49,12 @@ void gm_front_accept(gm_front_t *self, h2o_socket_t *sock, SSL_CTX *tls)
     h2o_accept(tls != NULL ? &self->tls : &self->plain, sock);
 }
 
+void gm_front_make_room(gm_front_t *self)
+{
+    if (self->own != NULL)
+        gm_http1_make_room(self->own);
+}
+
 size_t gm_front_count(const gm_front_t *self)
 {
     return self->own != NULL ? gm_http1_count(self->own) : gm_connections_count(self->library);

@@ -21,6 +21,12 @@ void gm_front_destroy(gm_front_t *self);
 /** Takes an accepted socket, which was counted in `open`. @param tls  NULL = plain; borrowed */
 void gm_front_accept(gm_front_t *self, h2o_socket_t *sock, SSL_CTX *tls);
 
+/**
+ * Closes the connection that has waited for its client for longest, but not the newest one; if there is any,
+ * and the front end is our own.
+ */
+void gm_front_make_room(gm_front_t *self);
+
 size_t gm_front_count(const gm_front_t *self);
 void gm_front_drain(gm_front_t *self);
 size_t gm_front_in_flight(const gm_front_t *self);

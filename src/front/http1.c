@@ -731,6 +731,31 @@ size_t gm_http1_in_flight(const gm_http1_front_t *self)
     return count;
 }
 
+/* @return since when it has been its client's turn; UINT64_MAX = it is ours */
+static uint64_t waits_since(const gm_http1_connection_t *self)
+{
+    const gm_watch_t *watch = self->state == GM_HTTP1_SERVE ? &self->writing : &self->reading;
+
+    return gm_watch_is_running(watch) ? watch->since_ms : UINT64_MAX;
+}
+
+void gm_http1_make_room(gm_http1_front_t *self)
+{
+    gm_http1_connection_t *chosen = NULL;
+
+    for (h2o_linklist_t *node = self->list.next; node != self->list.prev; node = node->next) {
+        gm_http1_connection_t *connection = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node);
+        uint64_t since_ms = waits_since(connection);
+        if (since_ms != UINT64_MAX && (chosen == NULL || since_ms < waits_since(chosen)))
+            chosen = connection;
+    }
+    if (chosen == NULL)
+        return;
+    if (is_in_flight(chosen))
+        gm_transport_abort(chosen->sock); /* as in gm_http1_cut */
+    gm_http1_close(chosen);
+}
+
 static void expire(gm_http1_connection_t *self)
 {
     gm_downstream_t *downstream;

@@ -43,6 +43,12 @@ void gm_http1_accept(gm_http1_front_t *self, h2o_socket_t *sock, SSL_CTX *tls);
  */
 void gm_http1_watch_handshakes(SSL_CTX *tls);
 
+/**
+ * Closes the connection that has waited for its client for longest: for a request, or to take an answer. The
+ * newest one stays, and so does who waits for us.
+ */
+void gm_http1_make_room(gm_http1_front_t *self);
+
 size_t gm_http1_count(const gm_http1_front_t *self);
 
 /** From now on each connection ends with its answer, and those without a request after a moment. */

@@ -168,6 +168,8 @@ static bool accept_one(gm_listener_t *self)
     }
     if (gm_places_admit(self->options.places, sock)) {
         gm_front_accept(self->options.front, sock, self->options.tls);
+        if (self->options.crowd != 0 && gm_front_count(self->options.front) > self->options.crowd)
+            gm_front_make_room(self->options.front);
     } else {
         gm_transport_abort(sock); /* a reset: it has not been read, and nothing is left behind here */
         h2o_socket_close(sock);

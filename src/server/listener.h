@@ -39,6 +39,7 @@ typedef struct gm_listener_options {
     gm_front_t *front;   /* borrowed: who serves those that are accepted */
     SSL_CTX *tls;        /* NULL = plain; borrowed */
     gm_places_t *places; /* of the whole process; borrowed */
+    size_t crowd;        /* beyond so many, one that waits for its client has to go; 0 = none has to */
 } gm_listener_options_t;
 
 /** Accepts from now on. Takes the descriptor. Worker. */

@@ -13,7 +13,9 @@
 #include "server/worker.h"
 #include "tls/context.h"
 
-#define ADMIN_MAX_CONNECTIONS 64
+/* of the admin window: it answers who asks, however many only hold on to it */
+#define ADMIN_CROWD 64
+#define ADMIN_MAX_CONNECTIONS (2 * ADMIN_CROWD)
 
 struct gm_server {
     gm_generation_t *generation; /* owned */
@@ -159,6 +161,7 @@ gm_server_t *gm_server_start_admin(const gm_server_admin_t *where, const gm_admi
     gm_worker_options_t options = worker_options(self);
 
     options.thread_name = "gm-admin";
+    options.crowd = ADMIN_CROWD;
     if (open_admin(self, where, &options.plain_sockets, err) == 0) {
         *gm_vector_push(&self->workers) = gm_worker_create(&options);
         if (run_workers(self, err) == 0)

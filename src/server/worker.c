@@ -116,8 +116,11 @@ static void on_orders(h2o_multithread_receiver_t *receiver, h2o_linklist_t *mess
 
 static void create_listeners(gm_worker_t *self, gm_listener_sockets_t *sockets, SSL_CTX *tls)
 {
-    gm_listener_options_t options = {
-        .context = self->context, .front = self->front, .tls = tls, .places = self->options.places};
+    gm_listener_options_t options = {.context = self->context,
+                                     .front = self->front,
+                                     .tls = tls,
+                                     .places = self->options.places,
+                                     .crowd = self->options.crowd};
 
     for (size_t i = 0; i != sockets->count; ++i)
         self->listeners[self->listener_count++] = gm_listener_create(sockets->fds[i], &options);

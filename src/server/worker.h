@@ -18,6 +18,7 @@ typedef struct gm_worker_options {
     SSL_CTX *tls;                                     /* borrowed; for tls_sockets */
     gm_listener_sockets_t plain_sockets, tls_sockets; /* taken */
     gm_places_t *places;                              /* connections of the process; borrowed */
+    size_t crowd;                                     /* as in gm_listener_options_t */
     void (*on_news)(void *data); /* worker's thread: it began to drain, or it has served its last client */
     void *data;
 } gm_worker_options_t;

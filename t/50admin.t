@@ -14,6 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "li
 from gomesh_test import *  # noqa: E402,F403
 
 GARBAGE = 1000
+CROWD = 200  # the window has room for 64
 DEFAULT_PORT = 9901
 PAGES = ["/", "/healthz", "/readyz", "/config", "/clusters", "/workers", "/metrics", "/requests", "/requests/", "/version", "/log/level", "/drain"]
 
@@ -306,6 +307,19 @@ def foreign_pages():
     ):
         is_(proxy.ask("/log/level?level=info", "POST", [(name, value)]).status, status, "POST with %s: %s" % (name, value))
     is_(proxy.ask("/drain", "POST", [("Origin", "http://evil.example")]).status, 403, "nobody's page ends it")
+    for fields, status in (
+        ([("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "no-cors"), ("Sec-Fetch-Dest", "image")], 403),
+        ([("Sec-Fetch-Site", "same-site"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty"), ("Origin", "http://localhost:3000")], 403),
+        ([("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "iframe")], 403),
+        ([("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")], 200),
+        ([("Sec-Fetch-Site", "none"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")], 200),
+        ([("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Mode", "cors"), ("Sec-Fetch-Dest", "empty")], 200),
+        ([("Origin", "http://evil.example")], 403),
+    ):
+        is_(proxy.ask("/requests", headers=fields).status, status, "GET with %s" % ", ".join("%s: %s" % field for field in fields))
+    is_(once(port, target="/readyz", headers=[("Sec-Fetch-Site", "cross-site")], host="localhost").status, 403, "nor asks the backends for it")
+    response = proxy.ask("/config")
+    is_((response.get("cross-origin-resource-policy"), response.get("x-frame-options")), ("same-origin", "DENY"), "nor are answers shown in another page")
     ok(proxy.alive(), "it goes on")
 
 
@@ -363,6 +377,41 @@ def many_at_once():
     late.send("GET /he")
     ok(Client(proxy.admin).request(target="/healthz", host="localhost").status == 200, "a slow one holds up nobody")
     ok(late.read_response().status == 408, "and is told so")
+
+
+def crowds():
+    """More connections than there is room for, which say nothing, or half of something, or only take their time."""
+    proxy = Seen(Origin(answering(fine)).port)
+    busy = Client(proxy.admin)
+    for begin in (b"", b"GET /he", b"\r\n", b"POST /healthz HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"):
+        crowd = [Client(proxy.admin) for _ in range(CROWD)]
+        for client in crowd:
+            try:
+                client.send(begin)
+            except ConnectionError:
+                pass  # it had to make room already
+        began = now()
+        answers = [proxy.ask("/healthz").status for _ in range(5)]
+        is_(answers, [200] * 5, "%d connections with %r: others are answered" % (CROWD, begin[:10]))
+        ok(now() - began < deadline(2), "at once")
+        for client in crowd:
+            client.close()
+    busy.close()
+    visitor = Client(proxy.port)
+    for number in range(400):  # so that there is something that a client can leave untaken
+        visitor.request(target="/%d/%s" % (number, "x" * 400))
+    stalled = [Client(proxy.admin, receive_buffer=4096) for _ in range(CROWD)]
+    for client in stalled:
+        try:
+            client.send(b"GET /requests?limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
+        except ConnectionError:
+            pass
+    began = now()
+    is_([proxy.ask("/healthz").status for _ in range(5)], [200] * 5, "%d that do not take their answers" % CROWD)
+    ok(now() - began < deadline(2), "at once")
+    for client in stalled:
+        client.close()
+    ok(not proxy.find("max_connections"), "nor does it complain of limits of the proxy's")
 
 
 def unix_socket():
@@ -553,6 +602,7 @@ subtest("what is refused", refusals)
 subtest("other people's pages", foreign_pages)
 subtest("garbage", garbage)
 subtest("many at once", many_at_once)
+subtest("crowds", crowds)
 subtest("a unix socket", unix_socket)
 subtest("ports that are taken", ports)
 subtest("on all addresses", on_all_addresses)

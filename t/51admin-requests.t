@@ -70,6 +70,8 @@ def lists():
     is_(proxy.requests("?slow")[0]["path"], "/slow", "?slow: the slowest first")
     is_([r["failure"] for r in proxy.requests("?failed")], ["bad_request"], "?failed: those alone")
     is_(len(proxy.requests("?limit=2")), 2, "?limit")
+    is_([r["failure"] for r in proxy.requests("?slow=1&failed=true&limit=5")], ["bad_request"], "words may have a value")
+    is_([len(proxy.ask("/requests?" + query).text.splitlines()) for query in ("slow&failed&text", "text&failed&slow&limit=1", "failed&&&text=1", "text&slowly&failedx&limit=7")], [1, 1, 1, 7], "all at once")
     is_(len(proxy.ask("/requests?text&limit=3").text.splitlines()), 3, "?text: a line each")
     for target, status in (("/requests?limit=0", 400), ("/requests?limit=x", 400), ("/requests/abc", 400), ("/requests/" + "f" * 32, 404),
                            ("/requests/" + "0" * 32, 400), ("/requests/" + "x" * 3000, 414)):

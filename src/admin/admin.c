@@ -93,7 +93,10 @@ static void send_answer(h2o_req_t *req, const gm_admin_call_t *call)
     req->res.content_length = body.len;
     add_header(req, "content-type", "Content-Type", call->content_type);
     add_header(req, "cache-control", "Cache-Control", "no-store");
+    /* what a browser shows is for whoever sits at it, not for the page beside it */
     add_header(req, "x-content-type-options", "X-Content-Type-Options", "nosniff");
+    add_header(req, "cross-origin-resource-policy", "Cross-Origin-Resource-Policy", "same-origin");
+    add_header(req, "x-frame-options", "X-Frame-Options", "DENY");
     h2o_start_response(req, &generator);
     if (is_method(req, "HEAD"))
         h2o_send(req, NULL, 0, H2O_SEND_STATE_FINAL);
@@ -120,81 +123,90 @@ static bool is_local_socket(h2o_req_t *req)
     return gm_downstream_of(req)->peer.length == 0;
 }
 
-/* @return whether the request was refused */
-static bool is_foreign(const gm_admin_t *self, h2o_req_t *req, gm_admin_call_t *call)
+static bool is_foreign_host(const gm_admin_t *self, h2o_req_t *req)
 {
-    const h2o_iovec_t *host = &req->input.authority, *site = find_field(req, "sec-fetch-site");
+    const h2o_iovec_t *host = &req->input.authority;
 
-    if (!has_no_host(req) && !is_local_socket(req) &&
-        !gm_guard_is_host(host->base, host->len, self->options.listen_host))
-        gm_admin_refuse(call, 403,
-                        "this Host is refused, as a web page's might be: use an address, localhost, or the "
-                        "host in admin.listen");
-    else if (call->is_post && (find_field(req, "origin") != NULL ||
-                               (site != NULL && gm_guard_is_foreign_site(site->base, site->len))))
-        gm_admin_refuse(call, 403, "web pages must not change anything here");
-    else
-        return false;
-    return true;
+    return !has_no_host(req) && !is_local_socket(req) &&
+           !gm_guard_is_host(host->base, host->len, self->options.listen_host);
+}
+
+static bool is_foreign_page(const h2o_req_t *req, bool may_be_link)
+{
+    const h2o_iovec_t *origin = find_field(req, "origin"), *site = find_field(req, "sec-fetch-site"),
+                      *dest = find_field(req, "sec-fetch-dest");
+    gm_guard_signs_t signs = {.origin = origin != NULL ? origin->base : NULL};
+
+    if (site != NULL) {
+        signs.site = site->base;
+        signs.site_length = site->len;
+    }
+    if (dest != NULL) {
+        signs.dest = dest->base;
+        signs.dest_length = dest->len;
+    }
+    return gm_guard_is_foreign_page(&signs, may_be_link);
+}
+
+/* Why a request gets no page; all texts are static. */
+typedef struct refusal {
+    int status; /* 0 = it gets one */
+    const char *why;
+    const char *allow; /* the methods there are; NULL = does not matter */
+} refusal_t;
+
+/* @param page  NULL = there is none */
+static refusal_t judge(const gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page)
+{
+    const gm_downstream_t *downstream = gm_downstream_of(req);
+    unsigned method = is_method(req, "POST")                            ? GM_ADMIN_POST
+                      : is_method(req, "GET") || is_method(req, "HEAD") ? GM_ADMIN_GET
+                                                                        : 0;
+
+    if (downstream->is_refused)
+        return (refusal_t){.status = gm_failure_row(downstream->refusal)->status, .why = downstream->why};
+    if (is_foreign_host(self, req))
+        return (refusal_t){.status = 403,
+                           .why = "this Host is refused, as a web page's might be: use an address, "
+                                  "localhost, or the host in admin.listen"};
+    if (is_foreign_page(req, method == GM_ADMIN_GET))
+        return (refusal_t){.status = 403, .why = "other sites' web pages must not ask here"};
+    if (page == NULL)
+        return (refusal_t){.status = 404, .why = "there is no such page; / lists those that there are"};
+    if (!(page->methods & method))
+        return (refusal_t){.status = 405,
+                           .why = "this page does not know that method",
+                           .allow = page->methods == GM_ADMIN_GET    ? "GET, HEAD"
+                                    : page->methods == GM_ADMIN_POST ? "POST"
+                                                                     : "GET, HEAD, POST"};
+    return (refusal_t){0};
 }
 
 /* ---- requests */
 
-/* @return false = refused */
-static bool admit(const gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page, gm_admin_call_t *call)
-{
-    const gm_downstream_t *downstream = gm_downstream_of(req);
-    unsigned method = call->is_post                                     ? GM_ADMIN_POST
-                      : is_method(req, "GET") || is_method(req, "HEAD") ? GM_ADMIN_GET
-                                                                        : 0;
-
-    if (downstream->is_refused) {
-        gm_admin_refuse(call, gm_failure_row(downstream->refusal)->status, "%s", downstream->why);
-        return false;
-    }
-    if (is_foreign(self, req, call))
-        return false;
-    if (page == NULL) {
-        gm_admin_refuse(call, 404, "there is no such page; / lists those that there are");
-        return false;
-    }
-    if (!(page->methods & method)) {
-        add_header(req, "allow", "Allow",
-                   page->methods == GM_ADMIN_GET    ? "GET, HEAD"
-                   : page->methods == GM_ADMIN_POST ? "POST"
-                                                    : "GET, HEAD, POST");
-        gm_admin_refuse(call, 405, "this page does not know that method");
-        return false;
-    }
-    return true;
-}
-
-static bool wants_text(const char *query)
-{
-    for (; *query != '\0'; query += strcspn(query, "&"), query += *query == '&')
-        if (strncmp(query, "text", 4) == 0 && strchr("&=", query[4]) != NULL) /* strchr finds the end, too */
-            return true;
-    return false;
-}
-
-/* @param page  NULL = there is none. @param survey  NULL unless the page asks */
-static void answer(gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page, const char *argument,
-                   const char *query, const gm_survey_t *survey)
+/*
+ * @param asked    argument, query, and the survey where the page has one
+ * @param page     NULL = there is a refusal
+ */
+static void answer(gm_admin_t *self, h2o_req_t *req, const gm_admin_call_t *asked,
+                   const gm_admin_page_t *page, const refusal_t *refusal)
 {
     gm_buffer_t out = {0};
     gm_json_t json = {.out = &out};
-    gm_admin_call_t call = {.options = &self->options,
-                            .is_post = is_method(req, "POST"),
-                            .wants_text = wants_text(query),
-                            .argument = argument,
-                            .query = query,
-                            .survey = survey,
-                            .status = 200,
-                            .out = &out,
-                            .json = &json};
+    gm_admin_call_t call = *asked;
 
+    call.options = &self->options;
+    call.is_post = is_method(req, "POST");
+    call.wants_text = gm_admin_has_word(call.query, "text");
+    call.status = 200;
     call.content_type = call.wants_text ? "text/plain; charset=utf-8" : "application/json";
-    if (admit(self, req, page, &call)) {
+    call.out = &out;
+    call.json = &json;
+    if (page == NULL) {
+        gm_admin_refuse(&call, refusal->status, "%s", refusal->why);
+        if (refusal->allow != NULL)
+            add_header(req, "allow", "Allow", refusal->allow);
+    } else {
         page->serve(&call);
         if (out.length == 0 || out.text[out.length - 1] != '\n')
             gm_buffer_append_char(&out, '\n');
@@ -213,8 +225,8 @@ typedef struct inquiry {
     gm_admin_context_t *context;
     h2o_req_t *req; /* owns this */
     const gm_admin_page_t *page;
-    const char *argument, *query; /* in req pool */
-    gm_survey_t *survey;          /* shared with the workers; NULL = the probe is waited for */
+    gm_admin_call_t call; /* argument and query are in req pool */
+    gm_survey_t *survey;  /* shared with the workers; NULL = the probe is waited for */
     uint64_t deadline_ms;
 } inquiry_t;
 
@@ -239,12 +251,20 @@ static bool is_over(const inquiry_t *self)
     return gm_survey_is_over(self->survey) || gm_clock_monotonic_ms() >= self->deadline_ms;
 }
 
+/* The sheets go at once: a client may take its time over the answer. */
+static void conclude(inquiry_t *self)
+{
+    answer(self->admin, self->req, &self->call, self->page, NULL);
+    gm_survey_release(self->survey);
+    self->survey = NULL;
+}
+
 static void on_poll(h2o_timeout_entry_t *entry)
 {
     inquiry_t *self = H2O_STRUCT_FROM_MEMBER(inquiry_t, poll, entry);
 
     if (is_over(self))
-        answer(self->admin, self->req, self->page, self->argument, self->query, self->survey);
+        conclude(self);
     else
         h2o_timeout_link(self->req->conn->ctx->loop, &self->context->poll, &self->poll);
 }
@@ -280,8 +300,8 @@ static gm_survey_t *start_survey(gm_admin_t *self, gm_survey_question_t question
 }
 
 /* Answers at once, or when what it asks for is known. */
-static void inquire(gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *page, const char *argument,
-                    const char *query)
+static void inquire(gm_admin_t *self, h2o_req_t *req, const gm_admin_call_t *call,
+                    const gm_admin_page_t *page)
 {
     inquiry_t *inquiry = h2o_mem_alloc_shared(&req->pool, sizeof(*inquiry), on_inquiry_dispose);
 
@@ -290,15 +310,14 @@ static void inquire(gm_admin_t *self, h2o_req_t *req, const gm_admin_page_t *pag
                            .context = context_of(self, req),
                            .req = req,
                            .page = page,
-                           .argument = argument,
-                           .query = query,
+                           .call = *call,
                            .deadline_ms = gm_clock_monotonic_ms() + PATIENCE_MS};
     if (page->question != GM_SURVEY_NOTHING)
-        inquiry->survey = start_survey(self, page->question);
+        inquiry->call.survey = inquiry->survey = start_survey(self, page->question);
     if (page->needs_probe ? start_probe(self, inquiry->context) : !is_over(inquiry))
         h2o_timeout_link(req->conn->ctx->loop, &inquiry->context->poll, &inquiry->poll);
     else
-        answer(self, req, page, argument, query, inquiry->survey);
+        conclude(inquiry);
 }
 
 static int on_request(h2o_handler_t *handler, h2o_req_t *req)
@@ -306,16 +325,18 @@ static int on_request(h2o_handler_t *handler, h2o_req_t *req)
     gm_admin_t *self = (gm_admin_t *)handler;
     const h2o_iovec_t *target = &req->input.path;
     size_t mark = req->input.query_at != SIZE_MAX ? req->input.query_at : target->len;
-    const char *argument = "", *query = "";
-    const gm_admin_page_t *page = find_page(h2o_iovec_init(target->base, mark), &argument, &req->pool);
+    gm_admin_call_t call = {.argument = "", .query = ""};
+    const gm_admin_page_t *page = find_page(h2o_iovec_init(target->base, mark), &call.argument, &req->pool);
+    refusal_t refusal = judge(self, req, page); /* before anybody is asked for its sake */
 
     if (mark != target->len)
-        query = h2o_strdup(&req->pool, target->base + mark + 1, target->len - mark - 1).base;
-    if (page != NULL && (page->question != GM_SURVEY_NOTHING || page->needs_probe) &&
-        (is_method(req, "GET") || is_method(req, "HEAD")))
-        inquire(self, req, page, argument, query);
+        call.query = h2o_strdup(&req->pool, target->base + mark + 1, target->len - mark - 1).base;
+    if (refusal.status != 0)
+        answer(self, req, &call, NULL, &refusal);
+    else if (page->question != GM_SURVEY_NOTHING || page->needs_probe)
+        inquire(self, req, &call, page);
     else
-        answer(self, req, page, argument, query, NULL);
+        answer(self, req, &call, page, NULL);
     return 0;
 }
 

@@ -44,8 +44,17 @@ bool gm_guard_is_host(const char *host, size_t length, const char *listen_host)
            (listen_host[0] != '\0' && strcasecmp(name, listen_host) == 0);
 }
 
-bool gm_guard_is_foreign_site(const char *value, size_t length)
+static bool is(const char *value, size_t length, const char *wanted)
 {
-    return !(length == 4 && memcmp(value, "none", 4) == 0) &&
-           !(length == 11 && memcmp(value, "same-origin", 11) == 0);
+    return length == strlen(wanted) && memcmp(value, wanted, length) == 0;
+}
+
+bool gm_guard_is_foreign_page(const gm_guard_signs_t *signs, bool may_be_link)
+{
+    if (signs->origin != NULL) /* no page here asks for anything */
+        return true;
+    if (signs->site == NULL || is(signs->site, signs->site_length, "none") ||
+        is(signs->site, signs->site_length, "same-origin"))
+        return false;
+    return !may_be_link || signs->dest == NULL || !is(signs->dest, signs->dest_length, "document");
 }

@@ -13,7 +13,17 @@
  */
 bool gm_guard_is_host(const char *host, size_t length, const char *listen_host);
 
-/** Whether Sec-Fetch-Site says that a page of another site makes the request. */
-bool gm_guard_is_foreign_site(const char *value, size_t length);
+/** What a browser says of the page that makes a request; NULL = nothing. */
+typedef struct gm_guard_signs {
+    const char *origin, *site, *dest; /* Origin, Sec-Fetch-Site, Sec-Fetch-Dest */
+    size_t site_length, dest_length;
+} gm_guard_signs_t;
+
+/**
+ * Whether another site's page makes the request, be it that it could not read the answer: asking costs, too.
+ * A link that somebody has followed is none of a page's.
+ * @param may_be_link  the request changes nothing
+ */
+bool gm_guard_is_foreign_page(const gm_guard_signs_t *signs, bool may_be_link);
 
 #endif

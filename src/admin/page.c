@@ -52,6 +52,16 @@ void gm_admin_refuse(gm_admin_call_t *call, int status, const char *format, ...)
     gm_buffer_dispose(&detail);
 }
 
+bool gm_admin_has_word(const char *query, const char *word)
+{
+    size_t length = strlen(word);
+
+    for (; *query != '\0'; query += strcspn(query, "&"), query += *query == '&')
+        if (strncmp(query, word, length) == 0 && strchr("&=", query[length]) != NULL) /* or its end */
+            return true;
+    return false;
+}
+
 bool gm_admin_find_parameter(const char *query, const char *name, char *value, size_t value_bytes)
 {
     size_t name_length = strlen(name);

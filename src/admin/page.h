@@ -82,6 +82,9 @@ void gm_admin_refuse(gm_admin_call_t *call, int status, const char *format, ...)
 /** "OK" for 200; static. */
 const char *gm_admin_reason_phrase(int status);
 
+/** Whether the query has this word as a parameter, with a value or without. */
+bool gm_admin_has_word(const char *query, const char *word);
+
 /**
  * The value of a parameter of the query, without decoding: no value here needs it.
  * @return whether it is there, and fits

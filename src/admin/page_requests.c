@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "telemetry/access_log.h"
 #include "telemetry/failure.h"
+#include "telemetry/log.h"
 #include "telemetry/trace_context.h"
 
 #define SHOWN 100
@@ -98,7 +99,10 @@ static void write_timeline(gm_admin_call_t *call, const gm_kept_t *kept)
         gm_kept_read(kept, &record);
         gm_buffer_printf(call->out, "  %s: %s\n", gm_failure_row((gm_failure_t)record.failure)->label,
                          gm_failure_row((gm_failure_t)record.failure)->sentence);
-        gm_buffer_printf(call->out, "  cause: %s\n", record.detail != NULL ? record.detail : "");
+        gm_buffer_append_text(call->out, "  cause: ");
+        if (record.detail != NULL)
+            gm_log_append_visible(call->out, record.detail, strlen(record.detail));
+        gm_buffer_append_char(call->out, '\n');
     }
 }
 
@@ -123,22 +127,9 @@ static void show(gm_admin_call_t *call, const found_t *found, size_t limit, bool
     gm_access_log_destroy(lines);
 }
 
-static bool has_word(const char *query, const char *word)
-{
-    size_t length = strlen(word);
-
-    while (*query != '\0') {
-        size_t part = strcspn(query, "&");
-        if (part == length && memcmp(query, word, length) == 0)
-            return true;
-        query += part + (query[part] == '&' ? 1 : 0);
-    }
-    return false;
-}
-
 void gm_admin_page_requests(gm_admin_call_t *call)
 {
-    bool by_slowness = has_word(call->query, "slow");
+    bool by_slowness = gm_admin_has_word(call->query, "slow");
     uint64_t limit = SHOWN;
     gm_error_t err = {0};
     found_t found = {0};
@@ -149,7 +140,7 @@ void gm_admin_page_requests(gm_admin_call_t *call)
         gm_admin_refuse(call, 400, "limit: %s", err.text);
         return;
     }
-    collect(call, has_word(call->query, "failed") ? takes_failed : takes_all, NULL, &found);
+    collect(call, gm_admin_has_word(call->query, "failed") ? takes_failed : takes_all, NULL, &found);
     if (found.size != 0)
         qsort(found.items, found.size, sizeof(found.items[0]), by_slowness ? by_duration : by_end);
     show(call, &found, (size_t)limit, false);

@@ -66,11 +66,28 @@ static void test_long(void)
     ok(!gm_guard_is_host(host, 255, "a"));
 }
 
-static void test_sites(void)
+static bool is_page(const char *origin, const char *site, const char *dest, bool may_be_link)
 {
-    ok(!gm_guard_is_foreign_site("none", 4) && !gm_guard_is_foreign_site("same-origin", 11));
-    ok(gm_guard_is_foreign_site("cross-site", 10) && gm_guard_is_foreign_site("same-site", 9));
-    ok(gm_guard_is_foreign_site("", 0) && gm_guard_is_foreign_site("nonesuch", 8));
+    const gm_guard_signs_t signs = {.origin = origin,
+                                    .site = site,
+                                    .dest = dest,
+                                    .site_length = site != NULL ? strlen(site) : 0,
+                                    .dest_length = dest != NULL ? strlen(dest) : 0};
+
+    return gm_guard_is_foreign_page(&signs, may_be_link);
+}
+
+static void test_pages(void)
+{
+    ok(!is_page(NULL, NULL, NULL, false) && !is_page(NULL, NULL, NULL, true)); /* no browser */
+    ok(!is_page(NULL, "none", "document", false) && !is_page(NULL, "same-origin", "empty", false));
+    ok(is_page(NULL, "cross-site", NULL, false) && is_page(NULL, "same-site", NULL, true));
+    ok(is_page(NULL, "", NULL, true) && is_page(NULL, "nonesuch", NULL, true));
+    ok(!is_page(NULL, "cross-site", "document", true)); /* a link */
+    ok(is_page(NULL, "cross-site", "document", false)); /* a form */
+    ok(is_page(NULL, "cross-site", "iframe", true) && is_page(NULL, "cross-site", "", true));
+    ok(is_page(NULL, "cross-site", "documents", true) && is_page(NULL, "same-site", "image", true));
+    ok(is_page("null", NULL, NULL, true) && is_page("", "none", "document", true));
 }
 
 int main(void)
@@ -78,6 +95,6 @@ int main(void)
     subtest("hosts that mean this machine", test_served);
     subtest("hosts that may be a page's", test_refused);
     subtest("long hosts", test_long);
-    subtest("sites", test_sites);
+    subtest("pages", test_pages);
     return done_testing();
 }

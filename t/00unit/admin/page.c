@@ -27,6 +27,14 @@ static void test_parameters(void)
     ok(!gm_admin_find_parameter("level=12345678", "level", value, sizeof(value)));
 }
 
+static void test_words(void)
+{
+    ok(gm_admin_has_word("text", "text") && gm_admin_has_word("a&text&b", "text") &&
+       gm_admin_has_word("text=", "text") && gm_admin_has_word("&&text=1&", "text"));
+    ok(!gm_admin_has_word("", "text") && !gm_admin_has_word("texts", "text") &&
+       !gm_admin_has_word("a=text", "text") && !gm_admin_has_word("Text&tex&t", "text"));
+}
+
 /* What a page says. */
 typedef struct said {
     gm_buffer_t out;
@@ -139,6 +147,33 @@ static void test_surveyed(void)
     gm_cluster_release(clusters[0]);
 }
 
+/* What came from outside must not act on the terminal of whoever looks. */
+static void test_requests(void)
+{
+    const gm_record_t record = {.began_us = 1,
+                                .phase_ns = {1000000},
+                                .trace = {.trace_id = {0x11}},
+                                .path = {"/a\x1b[31m\r\n\xff", 9},
+                                .status = 502,
+                                .failure = GM_FAILURE_CONNECT_REFUSED,
+                                .detail = "a\x1b]0;b\x07\nc"};
+    gm_survey_t *survey = gm_survey_create(1, 0, GM_SURVEY_REQUESTS);
+    gm_sheet_t *sheet = gm_survey_sheet(survey, 0);
+    gm_ring_t *ring = gm_ring_create(4);
+    said_t said = {.call = {.query = "", .wants_text = true, .survey = survey}};
+
+    gm_ring_add(ring, &record);
+    sheet->kept_count = gm_ring_copy(ring, &sheet->kept);
+    gm_survey_hand_in(survey, 0, true);
+    said.call.argument = "11000000000000000000000000000000";
+    ok(strstr(serve(&said, gm_admin_page_request), "\n  cause: a") != NULL && said.call.status == 200);
+    ok(strpbrk(said.out.text, "\x1b\x07\r") == NULL);
+    ok(strpbrk(serve(&said, gm_admin_page_requests), "\x1b\x07\r") == NULL);
+    gm_buffer_dispose(&said.out);
+    gm_ring_destroy(ring);
+    gm_survey_release(survey);
+}
+
 static void test_level(void)
 {
     said_t said = {.call = {.query = "", .wants_text = true}};
@@ -156,9 +191,11 @@ static void test_level(void)
 int main(void)
 {
     subtest("parameters", test_parameters);
+    subtest("words", test_words);
     subtest("refusals", test_refusal);
     subtest("readiness", test_readiness);
     subtest("what workers said", test_surveyed);
+    subtest("requests", test_requests);
     subtest("the log's level", test_level);
     return done_testing();
 }

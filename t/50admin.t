@@ -577,8 +577,17 @@ def deaf_windows():
 
         run = gomesh_run("healthcheck", "-admin", "127.0.0.1:%d" % Origin(serve).port)
         is_((run.code, run.count("^error: ", "err")), (1, 1), "an answer that is %s: 1" % name)
-    origin = Origin(answering(lambda request: http_message("HTTP/1.1 404 Not Found", [], b"what?\n")))
-    is_(gomesh_run("healthcheck", "-admin", "127.0.0.1:%d" % origin.port).code, 1, "another server's 404: 1")
+
+    def rude(wire):
+        wire.read_request()
+        wire.send(http_message("HTTP/1.1 404 Not Found", [], b"\x1b]0;mine\x07\r\xc2\x9bwhat?\n\n\xc3\xa4\0"))
+        wire.close()
+
+    here = "127.0.0.1:%d" % Origin(rude).port
+    seen = "\\x1b]0;mine\\x07\\x0d\\xc2\ufffdwhat?"
+    run = gomesh_run("healthcheck", "-admin", here)
+    is_((run.code, run.err, run.out), (1, [], [seen, "", "ä\\x00"]), "another server's 404: 1, and what it says is shown, not obeyed")
+    is_(gomesh_run("status", "-admin", here).out[:3], [seen, "", "ä\\x00" + seen], "by status, too")
 
 
 def demo():

@@ -5,8 +5,10 @@
 #include "server/inspect.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "admin/client.h"
+#include "telemetry/log.h"
 
 #define TIMEOUT_MS 2000
 
@@ -32,6 +34,23 @@ static int fail(const gm_error_t *err)
     return 1;
 }
 
+/* Line by line. Whoever answers there, it must not give orders to the terminal. */
+static void print(const gm_buffer_t *text)
+{
+    gm_buffer_t visible = {0};
+
+    for (size_t at = 0; at != text->length;) {
+        const char *end = memchr(text->text + at, '\n', text->length - at);
+        size_t next = end != NULL ? (size_t)(end - text->text) : text->length;
+        gm_log_append_visible(&visible, text->text + at, next - at);
+        if (end != NULL)
+            gm_buffer_append_char(&visible, '\n');
+        at = next + (end != NULL ? 1 : 0);
+    }
+    fwrite(visible.text != NULL ? visible.text : "", 1, visible.length, stdout);
+    gm_buffer_dispose(&visible);
+}
+
 int gm_inspect_healthcheck(const char *address, bool is_ready)
 {
     gm_buffer_t body = {0};
@@ -43,7 +62,7 @@ int gm_inspect_healthcheck(const char *address, bool is_ready)
                             &err) != 0) {
         code = fail(&err);
     } else {
-        fwrite(body.text != NULL ? body.text : "", 1, body.length, stdout);
+        print(&body);
         code = status == 200 ? 0 : 1;
     }
     gm_buffer_dispose(&body);
@@ -61,7 +80,7 @@ int gm_inspect_status(const char *address)
     for (size_t i = 0; i != GM_COUNT_OF(targets) && code == 0; ++i)
         if (gm_admin_client_get(address, targets[i], TIMEOUT_MS, &status, &body, &err) != 0)
             code = fail(&err);
-    fwrite(body.text != NULL ? body.text : "", 1, body.length, stdout);
+    print(&body);
     gm_buffer_dispose(&body);
     return code;
 }

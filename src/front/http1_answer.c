@@ -276,5 +276,6 @@ void gm_http1_send(h2o_ostream_t *last, h2o_req_t *req, h2o_iovec_t *bufs, size_
     self->exchange->held_state = state;
     self->exchange->held_count = count;
     self->exchange->held = h2o_mem_alloc_pool(&req->pool, (count + 1) * sizeof(*bufs));
-    memcpy(self->exchange->held, bufs, count * sizeof(*bufs));
+    if (count != 0) /* an answer to HEAD has none, and no array either */
+        memcpy(self->exchange->held, bufs, count * sizeof(*bufs));
 }

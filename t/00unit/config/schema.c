@@ -189,7 +189,8 @@ static bool is_default(const gm_field_t *field, const gm_node_t *node)
 {
     bool is_digits =
         node != NULL && node->text[0] != '\0' && node->text[strspn(node->text, "0123456789")] == '\0';
-    bool is_bare = is_digits || field->type == GM_FIELD_BOOLEAN;
+    bool is_bare = is_digits || field->type == GM_FIELD_BOOLEAN ||
+                   (field->type == GM_FIELD_FRACTION && (field->flags & GM_FIELD_OPEN) == 0);
 
     return is_text(node, field->fallback) && (node == NULL || node->quoted != is_bare);
 }

@@ -110,12 +110,20 @@ static const gm_policy_ops_t usual = {.name = "usual",
 typedef struct journey {
     h2o_req_t req;
     gm_request_t request;
+    gm_proxy_context_t context;
+    gm_proxy_t proxy;         /* whose engine has no front end of ours, and so no connection is needed */
     gm_policy_chain_t *chain; /* owned */
 } journey_t;
 
 static void begin(journey_t *self)
 {
+    gm_config_t *config = gm_config_create();
+
     memset(self, 0, sizeof(*self));
+    config->proxy.engine = GM_ENGINE_H2O;
+    self->proxy.snapshot = gm_snapshot_create(config);
+    self->context.proxy = &self->proxy;
+    self->request.context = &self->context;
     h2o_mem_init_pool(&self->req.pool);
     self->req.input.method = self->req.method = h2o_iovec_init(H2O_STRLIT("GET"));
     self->req.input.path = self->req.path = h2o_iovec_init(H2O_STRLIT("/a"));
@@ -129,6 +137,7 @@ static void end(journey_t *self)
 {
     h2o_mem_clear_pool(&self->req.pool);
     gm_policy_chain_destroy(self->chain);
+    gm_snapshot_release(self->proxy.snapshot);
 }
 
 static gm_verdict_t enter(journey_t *self)

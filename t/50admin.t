@@ -584,7 +584,7 @@ def deaf_windows():
         wire.close()
 
     here = "127.0.0.1:%d" % Origin(rude).port
-    seen = "\\x1b]0;mine\\x07\\x0d\\xc2\ufffdwhat?"
+    seen = "\\x1b]0;mine\\x07\\x0d\\xc2\\x9bwhat?"
     run = gomesh_run("healthcheck", "-admin", here)
     is_((run.code, run.err, run.out), (1, [], [seen, "", "ä\\x00"]), "another server's 404: 1, and what it says is shown, not obeyed")
     is_(gomesh_run("status", "-admin", here).out[:3], [seen, "", "ä\\x00" + seen], "by status, too")

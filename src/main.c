@@ -145,9 +145,7 @@ typedef struct loaded {
     const char *file; /* NULL = none */
 } loaded_t;
 
-static const gm_load_context_t load_context = {
-    .checks = {gm_check_credential, gm_check_path, gm_check_authorities, gm_check_has_names, gm_check_field,
-               gm_check_shown, gm_check_value, gm_check_origin}};
+static const gm_load_context_t load_context = {.checks = GM_CHECKS};
 
 /* @param what  the option, or several, with what was given */
 static int fail_value(const char *what, const char *why, const char *rescue)

@@ -203,10 +203,7 @@ static char *no_variable(const char *name)
 
 static gm_snapshot_t *load(const char *text)
 {
-    static const gm_load_context_t context = {{gm_check_credential, gm_check_path, gm_check_authorities,
-                                               gm_check_has_names, gm_check_field, gm_check_value,
-                                               gm_check_origin},
-                                              no_variable};
+    static const gm_load_context_t context = {GM_CHECKS, no_variable};
     gm_diagnostics_t diagnostics = {0};
     gm_snapshot_t *snapshot = gm_load_text("fuzz", text, strlen(text), &context, &diagnostics);
 

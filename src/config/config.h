@@ -73,6 +73,13 @@ typedef struct gm_limits_conf {
     uint64_t max_head_bytes, max_field_bytes, max_target_bytes, max_fields;
 } gm_limits_conf_t;
 
+typedef struct gm_http2_conf {
+    uint64_t enabled;                                      /* 0 = clients speak HTTP/1 only */
+    uint64_t cleartext;                                    /* 1 = without TLS too, by prior knowledge */
+    uint64_t max_concurrent_streams;                       /* per connection */
+    uint64_t stream_window_bytes, connection_window_bytes; /* what clients may send ahead */
+} gm_http2_conf_t;
+
 typedef struct gm_upstream_conf {
     uint64_t idle_timeout_ms, max_idle_per_endpoint;
     uint64_t max_connections; /* per endpoint and worker; 0 = no limit */
@@ -112,6 +119,7 @@ typedef struct gm_proxy_conf {
     char *temp_dir;             /* owned; for bodies that are held */
     gm_timeout_conf_t timeout;
     gm_tls_conf_t tls;
+    gm_http2_conf_t http2;
     gm_upstream_conf_t upstream;
     gm_dns_conf_t dns;
     gm_limits_conf_t limits;

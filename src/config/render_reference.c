@@ -61,7 +61,8 @@ static void append_range(gm_buffer_t *out, uint64_t min, uint64_t max)
         gm_buffer_printf(out, first == last ? "%" PRIu64 : "[%" PRIu64 "-%" PRIu64 "]", first, last);
         most = digits;
         min += (last - first + 1) * block;
-        for (; last == 9 && min == block * 10 && min * 10 - 1 <= max; ++most) /* all of one more digit */
+        for (; first == 1 && last == 9 && min == block * 10 && min * 10 - 1 <= max;
+             ++most) /* one digit more */
             min *= 10, block *= 10;
         if (most != digits)
             gm_buffer_printf(out, "[0-9]{%u,%u}", digits, most);

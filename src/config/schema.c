@@ -128,6 +128,20 @@ static const gm_field_t limits_fields[] = {
 static const gm_section_t limits_section = {"proxy.limits", limits_fields, sizeof(gm_limits_conf_t), -1, -1,
     NOT_A_HOSTPORT};
 
+static const gm_field_t http2_fields[] = {
+    {"enabled", GM_FIELD_BOOLEAN, AT(gm_http2_conf_t, enabled), "false", 0, 0, booleans, NULL, 0, NULL,
+     "clients may speak HTTP/2, over TLS by ALPN; true is for trying it out as yet (engine gomesh)"},
+    {"cleartext", GM_FIELD_BOOLEAN, AT(gm_http2_conf_t, cleartext), "true", 0, 0, booleans, NULL, 0, "h2c",
+     "and without TLS, if their first bytes say so (prior knowledge)"},
+    {"max_concurrent_streams", GM_FIELD_COUNT, AT(gm_http2_conf_t, max_concurrent_streams), "128", 1, 10000, NULL, NULL, 0,
+     "max_streams", "requests at once on one connection; further ones are refused, and clients try again"},
+    {"stream_window", GM_FIELD_SIZE, AT(gm_http2_conf_t, stream_window_bytes), "256KiB", 65536, 16777216, NULL, NULL, 0, NULL,
+     "how much of a body a client may send ahead of what the backend takes"},
+    {"connection_window", GM_FIELD_SIZE, AT(gm_http2_conf_t, connection_window_bytes), "1MiB", 65536, 16777216, NULL, NULL,
+     0, NULL, "the same for all requests of a connection together: so much memory it may hold"},
+    {0}};
+static const gm_section_t http2_section = {"proxy.http2", http2_fields, sizeof(gm_http2_conf_t), -1, -1, NOT_A_HOSTPORT};
+
 static const gm_field_t upstream_fields[] = {
     {"idle_timeout", GM_FIELD_DURATION, AT(gm_upstream_conf_t, idle_timeout_ms), "4s", 1, DAY_MS, NULL, NULL, 0, "keepalive",
      "how long an idle connection to a backend is kept; a backend's Keep-Alive field may shorten it"},
@@ -173,6 +187,8 @@ static const gm_field_t proxy_fields[] = {
      "how long to wait without progress"},
     {"tls", GM_FIELD_SECTION, AT(gm_proxy_conf_t, tls), NULL, 0, 0, NULL, &tls_section, 0, "https",
      "an HTTPS listener; absent = off"},
+    {"http2", GM_FIELD_SECTION, AT(gm_proxy_conf_t, http2), NULL, 0, 0, NULL, &http2_section, 0, "h2",
+     "HTTP/2 with clients"},
     {"upstream", GM_FIELD_SECTION, AT(gm_proxy_conf_t, upstream), NULL, 0, 0, NULL, &upstream_section, 0, NULL,
      "connections to backends"},
     {"dns", GM_FIELD_SECTION, AT(gm_proxy_conf_t, dns), NULL, 0, 0, NULL, &dns_section, 0, "resolver",

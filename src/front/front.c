@@ -6,15 +6,21 @@
 
 struct gm_front {
     gm_http1_front_t *own; /* owned; NULL = the library serves */
+    gm_h2_front_t *h2;     /* owned; NULL = nobody speaks HTTP/2 */
     gm_connections_t *library;
     h2o_accept_ctx_t plain, tls; /* the library keeps pointers to them */
 };
 
-gm_front_t *gm_front_create(const gm_http1_options_t *options)
+gm_front_t *gm_front_create(const gm_http1_options_t *options, const gm_http2_conf_t *http2)
 {
     gm_front_t *self = gm_alloc(sizeof(*self));
+    gm_http1_options_t own = *options;
 
-    self->own = gm_http1_front_create(options);
+    if (http2 != NULL) {
+        own.h2 = self->h2 = gm_h2_front_create(options, http2);
+        own.h2_cleartext = http2->cleartext;
+    }
+    self->own = gm_http1_front_create(&own);
     return self;
 }
 
@@ -34,6 +40,7 @@ void gm_front_destroy(gm_front_t *self)
     if (self == NULL)
         return;
     gm_http1_front_destroy(self->own);
+    gm_h2_front_destroy(self->h2);
     gm_connections_destroy(self->library);
     free(self);
 }
@@ -57,11 +64,15 @@ void gm_front_make_room(gm_front_t *self)
 
 size_t gm_front_count(const gm_front_t *self)
 {
-    return self->own != NULL ? gm_http1_count(self->own) : gm_connections_count(self->library);
+    if (self->own == NULL)
+        return gm_connections_count(self->library);
+    return gm_http1_count(self->own) + (self->h2 != NULL ? gm_h2_count(self->h2) : 0);
 }
 
 void gm_front_drain(gm_front_t *self)
 {
+    if (self->h2 != NULL)
+        gm_h2_drain(self->h2);
     if (self->own != NULL)
         gm_http1_drain(self->own);
     else
@@ -70,16 +81,22 @@ void gm_front_drain(gm_front_t *self)
 
 size_t gm_front_in_flight(const gm_front_t *self)
 {
-    return self->own != NULL ? gm_http1_in_flight(self->own) : gm_connections_in_flight(self->library);
+    if (self->own == NULL)
+        return gm_connections_in_flight(self->library);
+    return gm_http1_in_flight(self->own) + (self->h2 != NULL ? gm_h2_in_flight(self->h2) : 0);
 }
 
 size_t gm_front_expire(gm_front_t *self)
 {
-    return self->own != NULL ? gm_http1_expire(self->own) : gm_connections_cut(self->library);
+    if (self->own == NULL)
+        return gm_connections_cut(self->library);
+    return gm_http1_expire(self->own) + (self->h2 != NULL ? gm_h2_expire(self->h2) : 0);
 }
 
 void gm_front_cut(gm_front_t *self)
 {
+    if (self->h2 != NULL)
+        gm_h2_cut(self->h2);
     if (self->own != NULL)
         gm_http1_cut(self->own);
     else

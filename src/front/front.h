@@ -2,13 +2,19 @@
 #ifndef GM_FRONT_FRONT_H
 #define GM_FRONT_FRONT_H
 
+#include "config/config.h"
 #include "front/connection.h"
+#include "front/h2.h"
 #include "front/http1.h"
 
 typedef struct gm_front gm_front_t; /* one per worker; owned by it */
 
-/** Clients are served by our own HTTP/1 front end. */
-GM_MUST_USE gm_front_t *gm_front_create(const gm_http1_options_t *options);
+/**
+ * Clients are served by our own front ends.
+ * @param options  but for h2, which is filled in here
+ * @param http2    copied; NULL = they speak HTTP/1 only
+ */
+GM_MUST_USE gm_front_t *gm_front_create(const gm_http1_options_t *options, const gm_http2_conf_t *http2);
 
 /** Clients are served by the library's HTTP/1 server, under a watch. @param open  as in gm_http1_options_t */
 GM_MUST_USE gm_front_t *gm_front_create_library(h2o_context_t *context,

@@ -11,18 +11,18 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "front/h2.h"
 #include "front/message.h"
+#include "http2/session.h"
 #include "net/transport.h"
 #include "tls/peer.h"
 
-#define PIPELINE_MAX ((size_t)16 * 1024) /* read ahead of the answer */
+#define PREFACE_ENOUGH (sizeof("PRI * HTTP/2.0") - 1) /* no method of HTTP/1 is called so */
+#define PIPELINE_MAX ((size_t)16 * 1024)              /* read ahead of the answer */
 #define CLIENT_CERT_MAX 2048
 #define ASKED_MAX ((size_t)1024) /* of a refused target, in lines */
 #define LINGER_MS 2000           /* without a byte */
 #define LINGER_TOTAL_MS 30000
-/* a client that has just been answered may have its next request on the way */
-#define DRAIN_PATIENCE_MS 100
-#define DRAIN_HANDSHAKE_MS 1000
 
 static void on_read(h2o_socket_t *sock, const char *err);
 static void on_head_bytes(gm_http1_connection_t *self);
@@ -88,7 +88,7 @@ void gm_http1_close(gm_http1_connection_t *self)
     free(self);
 }
 
-static void on_late_close(gm_watch_t *watch)
+void gm_http1_on_late_close(gm_watch_t *watch)
 {
     gm_http1_close(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch));
 }
@@ -389,7 +389,7 @@ static void note_end_of_head(gm_http1_connection_t *self)
         self->exchange->downstream.headed_ns = gm_clock_monotonic_ns();
 }
 
-static void refuse(gm_http1_connection_t *self, gm_failure_t failure, const char *why)
+void gm_http1_refuse(gm_http1_connection_t *self, gm_failure_t failure, const char *why)
 {
     begin_request(self);
     note_end_of_head(self);
@@ -424,14 +424,48 @@ static void accept_head(gm_http1_connection_t *self, const gm_head_t *head)
 
 static void on_late_head(gm_watch_t *watch)
 {
-    refuse(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch), GM_FAILURE_REQUEST_TIMEOUT,
-           "the request's head did not arrive in time");
+    gm_http1_refuse(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, reading, watch), GM_FAILURE_REQUEST_TIMEOUT,
+                    "the request's head did not arrive in time");
 }
 
 static void begin_head(gm_http1_connection_t *self)
 {
     gm_watch_start(self->front->options.watches, &self->reading, self->front->options.read_ms, on_late_head);
     self->head_began_ns = self->front->options.keeps_time ? gm_clock_monotonic_ns() : 0;
+}
+
+/* It turned out to speak HTTP/2; the socket goes on without this. */
+static void hand_over(gm_http1_connection_t *self)
+{
+    gm_h2_front_t *to = self->front->options.h2;
+    char peer[sizeof(self->peer)];
+    const gm_h2_arrival_t arrival = {.sock = self->sock,
+                                     .wire = self->wire,
+                                     .is_tls = self->is_tls,
+                                     .is_trusted = self->is_trusted,
+                                     .client_cert = self->client_cert,
+                                     .peer = memcpy(peer, self->peer, sizeof(peer)),
+                                     .peer_length = self->peer_length};
+
+    gm_watch_stop(&self->reading);
+    set_reading(self, false);
+    h2o_linklist_unlink(&self->link);
+    --self->front->count;
+    h2o_dispose_request(&self->req);
+    gm_framing_dispose(&self->framing);
+    free(self);
+    gm_h2_accept(to, &arrival);
+}
+
+/* Prior knowledge (RFC 9113, 3.3): the preface is no request of HTTP/1. @return whether it may be one */
+static bool is_preface(const gm_http1_connection_t *self)
+{
+    const h2o_buffer_t *input = self->sock->input;
+    size_t length = sizeof(GM_HTTP2_PREFACE) - 1;
+
+    return self->requests == 0 && self->front->options.h2 != NULL && !self->is_tls &&
+           self->front->options.h2_cleartext && !self->is_half_closed &&
+           memcmp(input->bytes, GM_HTTP2_PREFACE, input->size < length ? input->size : length) == 0;
 }
 
 /* A head as a whole has read_timeout: dripping does not keep it alive. */
@@ -443,6 +477,10 @@ static void on_head_bytes(gm_http1_connection_t *self)
 
     if (input->size == 0)
         return;
+    if (input->bytes[0] == 'P' && input->size >= PREFACE_ENOUGH && is_preface(self)) {
+        hand_over(self);
+        return;
+    }
     if (self->seen == 0)
         begin_head(self);
     ret = gm_head_parse_request(input->bytes, input->size, self->seen, &self->front->options.limits, &head);
@@ -454,17 +492,17 @@ static void on_head_bytes(gm_http1_connection_t *self)
     if (self->is_half_closed)
         gm_http1_close(self); /* nothing makes a request of it any more */
     else if (ret < 0)
-        refuse(self, failure_of(head.refusal), head.why);
+        gm_http1_refuse(self, failure_of(head.refusal), head.why);
 }
 
 /* ---- the end of a request, and of a connection */
 
 static void wait_for_request(gm_http1_connection_t *self)
 {
-    uint64_t limit = self->front->is_draining ? DRAIN_PATIENCE_MS : self->front->options.idle_ms;
+    uint64_t limit = self->front->is_draining ? GM_HTTP1_DRAIN_PATIENCE_MS : self->front->options.idle_ms;
 
     self->state = GM_HTTP1_HEAD;
-    gm_watch_start(self->front->options.watches, &self->reading, limit, on_late_close);
+    gm_watch_start(self->front->options.watches, &self->reading, limit, gm_http1_on_late_close);
     if (self->is_half_closed && self->sock->input->size == 0) {
         gm_http1_close(self);
         return;
@@ -491,7 +529,7 @@ static void linger(gm_http1_connection_t *self)
     if (!self->is_tls) /* inside TLS, close_notify would have to come first; it comes with the close */
         shutdown(h2o_socket_get_fd(self->sock), SHUT_WR);
     h2o_buffer_consume(&self->sock->input, self->sock->input->size);
-    gm_watch_start(self->front->options.watches, &self->reading, LINGER_MS, on_late_close);
+    gm_watch_start(self->front->options.watches, &self->reading, LINGER_MS, gm_http1_on_late_close);
     gm_watch_start(self->front->options.watches, &self->writing, LINGER_TOTAL_MS, on_late_linger);
     set_reading(self, true);
 }
@@ -617,6 +655,7 @@ void gm_http1_watch_handshakes(SSL_CTX *tls)
 static void on_handshake(h2o_socket_t *sock, const char *err)
 {
     gm_http1_connection_t *self = sock->data;
+    h2o_iovec_t protocol;
 
     if (self->front->options.metrics != NULL)
         gm_metrics_count_handshake(self->front->options.metrics, err == NULL);
@@ -625,7 +664,11 @@ static void on_handshake(h2o_socket_t *sock, const char *err)
         return;
     }
     gm_transport_init(sock, self->wire);
-    wait_for_request(self);
+    protocol = h2o_socket_ssl_get_selected_protocol(sock);
+    if (self->front->options.h2 != NULL && h2o_memis(protocol.base, protocol.len, H2O_STRLIT("h2")))
+        hand_over(self);
+    else
+        wait_for_request(self);
 }
 
 static void fill_peer(gm_http1_connection_t *self)
@@ -662,136 +705,11 @@ void gm_http1_accept(gm_http1_front_t *front, h2o_socket_t *sock, SSL_CTX *tls)
     fill_peer(self);
     renew(self);
     if (tls != NULL) {
-        gm_watch_start(front->options.watches, &self->reading, front->options.read_ms, on_late_close);
+        gm_watch_start(front->options.watches, &self->reading, front->options.read_ms,
+                       gm_http1_on_late_close);
         h2o_socket_ssl_handshake(sock, tls, NULL, on_handshake);
     } else {
         gm_transport_init(sock, NULL);
         wait_for_request(self);
-    }
-}
-
-/* ---- all connections of a worker */
-
-gm_http1_front_t *gm_http1_front_create(const gm_http1_options_t *options)
-{
-    gm_http1_front_t *self = gm_alloc(sizeof(*self));
-
-    self->options = *options;
-    h2o_linklist_init_anchor(&self->list);
-    return self;
-}
-
-void gm_http1_front_destroy(gm_http1_front_t *self)
-{
-    free(self);
-}
-
-size_t gm_http1_count(const gm_http1_front_t *self)
-{
-    return self->count;
-}
-
-/* Empty lines ahead of a request are none of it (RFC 9112, 2.2). */
-static bool has_begun_head(const gm_http1_connection_t *self)
-{
-    const h2o_buffer_t *input = self->sock->input;
-
-    for (size_t i = 0; i != input->size; ++i)
-        if (input->bytes[i] != '\r' && input->bytes[i] != '\n')
-            return true;
-    return false;
-}
-
-static bool is_in_flight(const gm_http1_connection_t *self)
-{
-    return self->state == GM_HTTP1_SERVE || (self->state == GM_HTTP1_HEAD && has_begun_head(self));
-}
-
-void gm_http1_drain(gm_http1_front_t *self)
-{
-    self->is_draining = true;
-    for (h2o_linklist_t *node = self->list.next; node != &self->list; node = node->next) {
-        gm_http1_connection_t *connection = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node);
-        if (connection->state == GM_HTTP1_HANDSHAKE) {
-            gm_watch_start(self->options.watches, &connection->reading, DRAIN_HANDSHAKE_MS, on_late_close);
-        } else if (connection->state == GM_HTTP1_HEAD && !is_in_flight(connection)) {
-            uint64_t since = connection->reading.since_ms;
-            gm_watch_start(self->options.watches, &connection->reading, DRAIN_PATIENCE_MS, on_late_close);
-            connection->reading.since_ms = since;
-        }
-    }
-}
-
-size_t gm_http1_in_flight(const gm_http1_front_t *self)
-{
-    size_t count = 0;
-
-    for (const h2o_linklist_t *node = self->list.next; node != &self->list; node = node->next)
-        count += is_in_flight(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node));
-    return count;
-}
-
-/* @return since when it has been its client's turn; UINT64_MAX = it is ours */
-static uint64_t waits_since(const gm_http1_connection_t *self)
-{
-    const gm_watch_t *watch = self->state == GM_HTTP1_SERVE ? &self->writing : &self->reading;
-
-    return gm_watch_is_running(watch) ? watch->since_ms : UINT64_MAX;
-}
-
-void gm_http1_make_room(gm_http1_front_t *self)
-{
-    gm_http1_connection_t *chosen = NULL;
-
-    for (h2o_linklist_t *node = self->list.next; node != self->list.prev; node = node->next) {
-        gm_http1_connection_t *connection = H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node);
-        uint64_t since_ms = waits_since(connection);
-        if (since_ms != UINT64_MAX && (chosen == NULL || since_ms < waits_since(chosen)))
-            chosen = connection;
-    }
-    if (chosen == NULL)
-        return;
-    if (is_in_flight(chosen))
-        gm_transport_abort(chosen->sock); /* as in gm_http1_cut */
-    gm_http1_close(chosen);
-}
-
-static void expire(gm_http1_connection_t *self)
-{
-    gm_downstream_t *downstream;
-
-    if (!is_in_flight(self)) {
-        gm_http1_close(self);
-        return;
-    }
-    if (self->state == GM_HTTP1_HEAD) {
-        refuse(self, GM_FAILURE_DRAINING, "proxy.timeout.shutdown_timeout is over");
-        return;
-    }
-    downstream = &self->exchange->downstream;
-    if (downstream->on_shutdown != NULL)
-        downstream->on_shutdown(downstream->handler);
-}
-
-size_t gm_http1_expire(gm_http1_front_t *self)
-{
-    size_t count = gm_http1_in_flight(self);
-    h2o_linklist_t *next;
-
-    for (h2o_linklist_t *node = self->list.next; node != &self->list; node = next) {
-        next = node->next;
-        expire(H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node));
-    }
-    return count;
-}
-
-void gm_http1_cut(gm_http1_front_t *self)
-{
-    while (!h2o_linklist_is_empty(&self->list)) {
-        gm_http1_connection_t *connection =
-            H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, self->list.next);
-        if (is_in_flight(connection))
-            gm_transport_abort(connection->sock);
-        gm_http1_close(connection);
     }
 }

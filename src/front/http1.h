@@ -27,6 +27,8 @@ typedef struct gm_http1_options {
     gm_metrics_shard_t *metrics; /* NULL = nobody counts */
     bool keeps_time;             /* of when heads begin and end */
     atomic_size_t *open;         /* connections of the process; reduced when one goes */
+    struct gm_h2_front *h2;      /* who takes connections that speak HTTP/2; NULL = nobody */
+    bool h2_cleartext;           /* without TLS, too */
 } gm_http1_options_t;
 
 GM_MUST_USE gm_http1_front_t *gm_http1_front_create(const gm_http1_options_t *options);

@@ -98,6 +98,15 @@ void gm_http1_half_close(h2o_req_t *req);
 /** The answer is out, as far as it goes: on to the next request, or to the connection's end. */
 void gm_http1_on_answered(gm_http1_connection_t *self);
 
+/** Answers with a failure what could not be read, or did not come in time. */
+void gm_http1_refuse(gm_http1_connection_t *self, gm_failure_t failure, const char *why);
+
+/** A client that has just been answered may have its next request on the way */
+#define GM_HTTP1_DRAIN_PATIENCE_MS 100
+
+/** Of `reading`: nothing is lost if the connection ends. */
+void gm_http1_on_late_close(gm_watch_t *watch);
+
 /** The client is gone or is to go. Frees the connection and cancels its request. */
 void gm_http1_close(gm_http1_connection_t *self);
 

@@ -218,7 +218,7 @@ static gm_front_t *create_own_front(gm_generation_t *self, h2o_context_t *contex
         .open = open,
     };
 
-    return gm_front_create(&options);
+    return gm_front_create(&options, conf->http2.enabled ? &conf->http2 : NULL);
 }
 
 static gm_front_t *create_backend_front(h2o_context_t *context, atomic_size_t *open)
@@ -236,7 +236,7 @@ static gm_front_t *create_backend_front(h2o_context_t *context, atomic_size_t *o
         .open = open,
     };
 
-    return gm_front_create(&options);
+    return gm_front_create(&options, NULL);
 }
 
 static gm_front_t *create_admin_front(h2o_context_t *context, atomic_size_t *open)
@@ -254,7 +254,7 @@ static gm_front_t *create_admin_front(h2o_context_t *context, atomic_size_t *ope
         .open = open,
     };
 
-    return gm_front_create(&options);
+    return gm_front_create(&options, NULL);
 }
 
 gm_front_t *gm_generation_create_front(gm_generation_t *self, h2o_context_t *context, atomic_size_t *open)

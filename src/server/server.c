@@ -99,6 +99,8 @@ gm_server_t *gm_server_start_proxy(gm_snapshot_t *snapshot, gm_ports_t *ports, u
         goto Error;
     if (conf->tls.present && conf->engine == GM_ENGINE_GOMESH)
         gm_http1_watch_handshakes(self->tls);
+    if (conf->tls.present && conf->http2.enabled && conf->engine == GM_ENGINE_GOMESH)
+        gm_tls_context_offer_http2(self->tls);
     if (generation->proxy->spans != NULL &&
         (self->exporter = gm_exporter_start(&gm_snapshot_config(snapshot)->tracing.otlp,
                                             generation->proxy->spans, &err->error)) == NULL)

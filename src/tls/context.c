@@ -20,18 +20,24 @@ typedef struct state {
     gm_ticket_keys_t *ticket_keys;   /* owned */
 } state_t;
 
-/* The wire form of the one protocol that this front end speaks (RFC 7301, 3.1). */
-static const unsigned char alpn_protocols[] = "\x08http/1.1", old_protocols[] = "\x08http/1.0";
+/* The wire forms of what front ends speak, the best one first (RFC 7301, 3.1). */
+typedef struct protocols {
+    const char *list;
+    unsigned length;
+} protocols_t;
+
+static const protocols_t http1 = {"\x08http/1.1", 9}, http2 = {"\x02h2\x08http/1.1", 12};
+static const unsigned char old_protocols[] = "\x08http/1.0";
 
 static int select_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *chosen_length,
-                       const unsigned char *offered, unsigned int offered_length, void *unused)
+                       const unsigned char *offered, unsigned int offered_length, void *data)
 {
+    const protocols_t *protocols = data;
     unsigned char *found;
 
     (void)ssl;
-    (void)unused;
-    if (SSL_select_next_proto(&found, chosen_length, alpn_protocols, sizeof(alpn_protocols) - 1, offered,
-                              offered_length) == OPENSSL_NPN_NEGOTIATED) {
+    if (SSL_select_next_proto(&found, chosen_length, (const unsigned char *)protocols->list,
+                              protocols->length, offered, offered_length) == OPENSSL_NPN_NEGOTIATED) {
         *chosen = found;
         return SSL_TLSEXT_ERR_OK;
     }
@@ -113,9 +119,14 @@ static void set_options(SSL_CTX *context, const gm_tls_conf_t *conf)
                         SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     /* idle connections give their buffers back; what is sent is what the files hold, not what fits to it */
     SSL_CTX_set_mode(context, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
-    SSL_CTX_set_alpn_select_cb(context, select_alpn, NULL);
+    SSL_CTX_set_alpn_select_cb(context, select_alpn, (void *)(uintptr_t)&http1);
     SSL_CTX_set_tlsext_servername_callback(context, on_server_name);
     SSL_CTX_set_tlsext_ticket_key_evp_cb(context, on_ticket);
+}
+
+void gm_tls_context_offer_http2(SSL_CTX *context)
+{
+    SSL_CTX_set_alpn_select_cb(context, select_alpn, (void *)(uintptr_t)&http2);
 }
 
 SSL_CTX *gm_tls_context_create_with_clock(const gm_tls_conf_t *conf, uint64_t (*now_ms)(void),

@@ -28,4 +28,7 @@ GM_MUST_USE SSL_CTX *gm_tls_context_create_with_clock(const gm_tls_conf_t *conf,
 /** "OpenSSL 3.0.15", as loaded. */
 const char *gm_tls_library_version(void);
 
+/** Clients may choose "h2" by ALPN, too. Main thread, before the first connection. */
+void gm_tls_context_offer_http2(SSL_CTX *context);
+
 #endif

@@ -62,7 +62,7 @@ static bool is_number(const gm_field_t *field)
 
 static void check_words(const gm_section_t *section, const gm_field_t *field)
 {
-    expect(field->name[strspn(field->name, "abcdefghijklmnopqrstuvwxyz_")] == '\0', section, field,
+    expect(field->name[strspn(field->name, "abcdefghijklmnopqrstuvwxyz_0123456789")] == '\0', section, field,
            "names are lower case");
     expect(is_alone(section, field->name, strlen(field->name)), section, field, "another row has this name");
     for (const char *at = field->guesses != NULL ? field->guesses : ""; *at != '\0';) {

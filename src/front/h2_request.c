@@ -1,0 +1,398 @@
+/*
+ * Requests on their way in. A head becomes the text that it would be in HTTP/1 and is read by the same
+ * grammar (http/head): so nothing gets through here that would not get through there, and no method or path
+ * can forge a request line. nghttp2 has seen to the rules of HTTP/2 itself. Worker's thread.
+ */
+#include "front/h2_connection.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "base/clock.h"
+#include "http/write.h"
+#include "net/transport.h"
+
+#define BOMB_FACTOR 4 /* so many times the limit of heads, and the peer means no good */
+
+static gm_h2_stream_t *stream_of(gm_http2_stream_t *super)
+{
+    return (gm_h2_stream_t *)super;
+}
+
+static gm_h2_stream_t *stream_of_body(gm_stream_t *body)
+{
+    return H2O_STRUCT_FROM_MEMBER(gm_h2_stream_t, body, body);
+}
+
+static gm_watches_t *watches_of(const gm_h2_stream_t *self)
+{
+    return self->connection->front->options.watches;
+}
+
+/* ---- the beginning */
+
+/* A head is whole, or nothing on this connection can go on. */
+static void on_late_head(gm_watch_t *watch)
+{
+    gm_h2_terminate(H2O_STRUCT_FROM_MEMBER(gm_h2_stream_t, reading, watch)->connection, GM_HTTP2_NO_ERROR);
+}
+
+static gm_downstream_t make_downstream(const gm_h2_stream_t *self)
+{
+    const gm_h2_connection_t *connection = self->connection;
+
+    return (gm_downstream_t){.is_trusted = connection->is_trusted,
+                             .peer = {connection->peer, connection->peer_length},
+                             .tls = connection->tls,
+                             .began_ns = self->began_ns,
+                             .headed_ns = self->began_ns,
+                             .client_cert = {connection->client_cert, connection->client_cert != NULL
+                                                                          ? strlen(connection->client_cert)
+                                                                          : 0},
+                             .send_interim = gm_h2_send_interim};
+}
+
+gm_http2_stream_t *gm_h2_begin(void *data)
+{
+    gm_h2_connection_t *connection = data;
+    const gm_http1_options_t *options = &connection->front->options;
+    gm_h2_stream_t *self = gm_alloc(sizeof(*self));
+
+    self->connection = connection;
+    h2o_init_request(&self->req, &connection->super, NULL);
+    self->last = (h2o_ostream_t){.do_send = gm_h2_send};
+    self->req._ostr_top = &self->last;
+    self->began_ns = options->keeps_time ? gm_clock_monotonic_ns() : 0;
+    h2o_buffer_init(&self->input, &h2o_socket_buffer_prototype);
+    self->downstream = make_downstream(self);
+    h2o_linklist_insert(&connection->streams, &self->link);
+    ++connection->stream_count;
+    ++connection->requests;
+    gm_watch_stop(&connection->idle);
+    gm_watch_start(options->watches, &self->reading, options->read_ms, on_late_head);
+    if (options->max_requests != 0 && connection->requests >= options->max_requests)
+        gm_http2_session_drain(connection->session);
+    return &self->super;
+}
+
+/* ---- the head */
+
+static void complain(gm_h2_stream_t *self, gm_failure_t failure, const char *why)
+{
+    if (self->complaint != NULL)
+        return;
+    self->complaint = why;
+    self->failure = failure;
+}
+
+static bool is(gm_span_t name, const char *text)
+{
+    return name.length == strlen(text) && memcmp(name.base, text, name.length) == 0;
+}
+
+static h2o_iovec_t keep(gm_h2_stream_t *self, gm_span_t value)
+{
+    return h2o_strdup(&self->req.pool, value.base, value.length);
+}
+
+static void keep_pseudo(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
+{
+    if (is(name, ":method"))
+        self->method = keep(self, value);
+    else if (is(name, ":scheme"))
+        self->scheme = keep(self, value);
+    else if (is(name, ":authority"))
+        self->authority = keep(self, value);
+    else if (is(name, ":path"))
+        self->path = keep(self, value);
+}
+
+static void append_line(gm_buffer_t *to, gm_span_t name, gm_span_t value)
+{
+    gm_buffer_append(to, name.base, name.length);
+    gm_buffer_append(to, ": ", 2);
+    gm_buffer_append(to, value.base, value.length);
+    gm_buffer_append(to, "\r\n", 2);
+}
+
+static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
+{
+    if (is(name, "host")) {
+        if (self->host.base != NULL)
+            complain(self, GM_FAILURE_BAD_REQUEST, "it has two Host fields");
+        self->host = keep(self, value);
+    } else if (is(name, "cookie")) {
+        if (self->cookies.length != 0)
+            gm_buffer_append(&self->cookies, "; ", 2);
+        gm_buffer_append(&self->cookies, value.base, value.length);
+    } else {
+        append_line(&self->fields, name, value);
+    }
+}
+
+/* @return whether there is room for it */
+static bool count_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
+{
+    const gm_head_limits_t *limits = &self->connection->front->options.limits;
+
+    self->head_bytes += name.length + value.length + 32; /* RFC 9113, 6.5.2 */
+    if (self->head_bytes > BOMB_FACTOR * limits->max_bytes)
+        gm_h2_terminate(self->connection, GM_HTTP2_ENHANCE_YOUR_CALM);
+    if (self->head_bytes <= limits->max_bytes && ++self->field_count <= limits->max_fields + 4)
+        return true;
+    complain(self, GM_FAILURE_HEADER_TOO_LARGE,
+             "the head is larger than proxy.limits.max_head or max_fields");
+    return false;
+}
+
+void gm_h2_on_field(gm_http2_stream_t *super, gm_span_t name, gm_span_t value, bool is_trailer)
+{
+    gm_h2_stream_t *self = stream_of(super);
+
+    if (!count_field(self, name, value))
+        return;
+    if (is_trailer)
+        append_line(&self->trailers, name, value);
+    else if (name.length != 0 && name.base[0] == ':')
+        keep_pseudo(self, name, value);
+    else
+        keep_field(self, name, value);
+}
+
+static h2o_iovec_t authority_of(gm_h2_stream_t *self)
+{
+    if (self->authority.base == NULL)
+        return self->host;
+    if (self->host.base != NULL && (self->host.len != self->authority.len ||
+                                    strncasecmp(self->host.base, self->authority.base, self->host.len) != 0))
+        complain(self, GM_FAILURE_BAD_REQUEST, "its Host is not its :authority");
+    return self->authority;
+}
+
+static char *put(char *at, h2o_iovec_t text)
+{
+    return text.len != 0 ? gm_write(at, text.base, text.len) : at;
+}
+
+/* As HTTP/1 would have it. Whatever does not belong in there, spaces and line ends too, makes it malformed.
+ */
+static h2o_iovec_t make_text(gm_h2_stream_t *self)
+{
+    h2o_iovec_t authority = authority_of(self), target = self->path.base != NULL ? self->path : authority;
+    size_t size =
+        self->method.len + target.len + authority.len + self->fields.length + self->cookies.length + 64;
+    char *start = h2o_mem_alloc_pool(&self->req.pool, size), *at = start;
+
+    at = put(at, self->method);
+    *at++ = ' ';
+    at = put(at, target);
+    at = GM_WRITE_LITERAL(at, " HTTP/1.1\r\n");
+    if (authority.base != NULL) {
+        at = GM_WRITE_LITERAL(at, "host: ");
+        at = put(at, authority);
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    }
+    at = put(at, h2o_iovec_init(self->fields.text, self->fields.length));
+    if (self->cookies.length != 0) {
+        at = GM_WRITE_LITERAL(at, "cookie: ");
+        at = put(at, h2o_iovec_init(self->cookies.text, self->cookies.length));
+        at = GM_WRITE_LITERAL(at, "\r\n");
+    }
+    at = GM_WRITE_LITERAL(at, "\r\n");
+    return h2o_iovec_init(start, (size_t)(at - start));
+}
+
+static void check_scheme(gm_h2_stream_t *self)
+{
+    const char *scheme = self->connection->is_tls ? "https" : "http";
+
+    if (self->scheme.base != NULL &&
+        (self->scheme.len != strlen(scheme) || strncasecmp(self->scheme.base, scheme, self->scheme.len) != 0))
+        complain(self, GM_FAILURE_BAD_REQUEST, "its :scheme is not that of the connection");
+}
+
+static gm_failure_t failure_of(unsigned status)
+{
+    return status == 417   ? GM_FAILURE_EXPECTATION_FAILED
+           : status == 414 ? GM_FAILURE_URI_TOO_LONG
+           : status == 431 ? GM_FAILURE_HEADER_TOO_LARGE
+           : status == 501 ? GM_FAILURE_NOT_IMPLEMENTED
+                           : GM_FAILURE_BAD_REQUEST;
+}
+
+static h2o_iovec_t iovec_of(gm_span_t span)
+{
+    return h2o_iovec_init(span.base, span.length);
+}
+
+/* A body that nobody announced, and that is empty, is one of length 0 for methods that mean to have one. */
+static bool means_a_body(h2o_iovec_t method)
+{
+    return h2o_memis(method.base, method.len, H2O_STRLIT("POST")) ||
+           h2o_memis(method.base, method.len, H2O_STRLIT("PUT")) ||
+           h2o_memis(method.base, method.len, H2O_STRLIT("PATCH"));
+}
+
+static void fill_request(gm_h2_stream_t *self, const gm_head_t *head)
+{
+    h2o_req_t *req = &self->req;
+
+    req->input.method = iovec_of(head->method);
+    req->input.path = iovec_of(head->target);
+    if (head->host.base != NULL)
+        req->input.authority = iovec_of(head->host);
+    gm_message_add_fields(&req->pool, &req->headers, head, 0);
+    self->options = gm_message_keep_options(&req->pool, head, 0);
+    self->downstream.accepts_trailers = head->accepts_trailers;
+    self->downstream.has_empty_body =
+        head->content_length == 0 || (self->has_ended && means_a_body(req->input.method));
+    self->expects_continue = head->expects_continue;
+    self->body.length = head->content_length;
+}
+
+/* Refused heads travel through the pipeline too: what answers and logs them is where all failures are made.
+ */
+static void fill_refused(gm_h2_stream_t *self)
+{
+    h2o_req_t *req = &self->req;
+
+    if (req->input.method.base == NULL) {
+        req->input.method = h2o_iovec_init(H2O_STRLIT("-"));
+        req->input.path = h2o_iovec_init(H2O_STRLIT("/"));
+        self->downstream.asked_method = (gm_span_t){self->method.base, self->method.len};
+        self->downstream.asked_target = (gm_span_t){self->path.base, self->path.len};
+    }
+    self->downstream.is_refused = true;
+    self->downstream.refusal = self->failure;
+    self->downstream.why = self->complaint;
+}
+
+static void read_head(gm_h2_stream_t *self)
+{
+    h2o_iovec_t text = make_text(self);
+    gm_head_t head;
+
+    check_scheme(self);
+    if (self->complaint != NULL)
+        return;
+    if (gm_head_parse_request(text.base, text.len, 0, &self->connection->front->options.limits, &head) == 1 &&
+        head.length == text.len)
+        fill_request(self, &head);
+    else
+        complain(self, failure_of(head.refusal), head.why != NULL ? head.why : "its fields end too early");
+}
+
+/* ---- the body */
+
+static void fail_body(gm_h2_stream_t *self, gm_failure_t failure, const char *why)
+{
+    gm_watch_stop(&self->reading);
+    self->body.has_failed = true;
+    self->body.failure = failure;
+    self->body.why = why;
+    if (self->body.on_change != NULL)
+        self->body.on_change(&self->body);
+}
+
+static void on_late_body(gm_watch_t *watch)
+{
+    fail_body(H2O_STRUCT_FROM_MEMBER(gm_h2_stream_t, reading, watch), GM_FAILURE_REQUEST_TIMEOUT,
+              "the request's body stopped arriving");
+}
+
+/* Only where the client has room to send: what the backend does not take is not its fault. */
+static void watch_body(gm_h2_stream_t *self)
+{
+    if (self->has_ended || self->body.has_failed || self->input->size != 0)
+        gm_watch_stop(&self->reading);
+    else
+        gm_watch_start(watches_of(self), &self->reading, self->connection->front->options.read_ms,
+                       on_late_body);
+}
+
+static void start_body(gm_stream_t *body)
+{
+    gm_h2_stream_t *self = stream_of_body(body);
+
+    if (self->expects_continue && !self->has_ended && self->input->size == 0)
+        gm_h2_send_interim(&self->req, 100, NULL, 0);
+    self->expects_continue = false;
+    watch_body(self);
+}
+
+static void take_body(gm_stream_t *body, h2o_buffer_t **to)
+{
+    gm_h2_stream_t *self = stream_of_body(body);
+    size_t length = self->input->size;
+
+    if (length == 0)
+        return;
+    gm_transport_take(&self->input, length, to);
+    body->available = 0;
+    if (self->super.session != NULL)
+        gm_http2_stream_consume(&self->super, length);
+    watch_body(self);
+}
+
+void gm_h2_on_head(gm_http2_stream_t *super, bool has_ended)
+{
+    gm_h2_stream_t *self = stream_of(super);
+    h2o_req_t *req = &self->req;
+
+    gm_watch_stop(&self->reading);
+    if (self->began_ns != 0)
+        self->downstream.headed_ns = gm_clock_monotonic_ns();
+    self->has_ended = has_ended;
+    req->version = 0x200;
+    req->input.scheme = self->connection->is_tls ? &H2O_URL_SCHEME_HTTPS : &H2O_URL_SCHEME_HTTP;
+    req->input.authority = self->connection->super.hosts[0]->authority.hostport;
+    self->body = (gm_stream_t){.start = start_body, .take = take_body, .length = GM_HEAD_NO_LENGTH};
+    read_head(self);
+    gm_buffer_dispose(&self->fields);
+    gm_buffer_dispose(&self->cookies);
+    if (self->complaint != NULL)
+        fill_refused(self);
+    else if (!has_ended)
+        self->downstream.body = &self->body;
+    h2o_process_request(req);
+}
+
+static bool has_taker(const gm_h2_stream_t *self)
+{
+    return self->downstream.body != NULL && !self->is_over && !self->body.has_failed;
+}
+
+void gm_h2_on_data(gm_http2_stream_t *super, const char *bytes, size_t length)
+{
+    gm_h2_stream_t *self = stream_of(super);
+
+    if (!has_taker(self)) {
+        gm_http2_stream_consume(super, length);
+        return;
+    }
+    h2o_buffer_reserve(&self->input, length);
+    memcpy(self->input->bytes + self->input->size, bytes, length);
+    self->input->size += length;
+    self->body.available = self->input->size;
+    watch_body(self);
+    if (self->body.on_change != NULL)
+        self->body.on_change(&self->body);
+}
+
+void gm_h2_on_end(gm_http2_stream_t *super)
+{
+    gm_h2_stream_t *self = stream_of(super);
+
+    self->has_ended = true;
+    gm_watch_stop(&self->reading);
+    if (!has_taker(self))
+        return;
+    if (gm_message_take_trailers(&self->req.pool, &self->trailers, &self->options, &self->body.trailers,
+                                 &self->body.trailer_count) != 0) {
+        fail_body(self, GM_FAILURE_BAD_REQUEST, "the request's trailers are malformed");
+        return;
+    }
+    self->body.has_ended = true;
+    if (self->body.on_change != NULL)
+        self->body.on_change(&self->body);
+}

@@ -1,0 +1,623 @@
+/*
+ * nghttp2 knows the protocol; here it is connected to a socket of the library's, with the same bounded
+ * reading as everywhere, and to owners that know nothing of it. What a peer may do, but not as often as it
+ * likes, is counted here. Owners' calls only queue; frames are written when the event loop's callback is
+ * over. Worker's thread.
+ */
+#include "http2/session.h"
+
+#include <string.h>
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "net/transport.h"
+
+#define OUT_MAX ((size_t)64 * 1024) /* written at once */
+#define MAX_FIELDS_OUT 120
+#define MAX_QUEUED 1000    /* frames; beyond, nothing is read until some are out */
+#define ALLOWANCE 120      /* of small offences, before the peer is asked to calm down … */
+#define ALLOWANCE_PER_S 40 /* … and as many come back each second */
+#define SMALL_UPDATE 256   /* bytes; an honest peer gives more room at once */
+#define LINGER_MS 1000     /* for the last words to be read */
+#define NOTICE_MS 100      /* between the two steps of leaving: longer than a round trip, as a rule */
+
+struct gm_http2_session {
+    gm_http2_session_options_t options;
+    nghttp2_session *ng; /* owned */
+    gm_reader_t reader;
+    gm_buffer_t out;          /* being written, or filled */
+    h2o_linklist_t sent;      /* streams whose bytes are all in `out` */
+    gm_watch_t writing;       /* the peer is to take something */
+    h2o_timeout_entry_t soon; /* linked while something is queued */
+    gm_watch_t leaving;       /* between the two steps, or before the socket is closed */
+    uint64_t acked;           /* by the peer's kernel, at the last look */
+    uint64_t allowed_ms;      /* when the allowance was last looked at */
+    uint32_t allowance;
+    bool is_reading, is_busy; /* is_busy: within nghttp2; what is queued is written afterwards */
+    bool is_leaving, has_left, is_over;
+};
+
+static void on_read(h2o_socket_t *sock, const char *err);
+static void flush(gm_http2_session_t *self);
+
+static gm_http2_session_t *session_of(void *data)
+{
+    return data;
+}
+
+static gm_http2_stream_t *find_stream(gm_http2_session_t *self, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(self->ng, id);
+}
+
+static void set_reading(gm_http2_session_t *self, bool on)
+{
+    if (self->is_reading == on)
+        return;
+    self->is_reading = on;
+    if (on)
+        h2o_socket_read_start(self->options.sock, on_read);
+    else
+        h2o_socket_read_stop(self->options.sock);
+}
+
+static void on_soon(h2o_timeout_entry_t *entry)
+{
+    flush(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, soon, entry));
+}
+
+static void flush_soon(gm_http2_session_t *self)
+{
+    if (self->is_busy || h2o_timeout_is_linked(&self->soon))
+        return;
+    self->soon.cb = on_soon;
+    h2o_timeout_link(self->options.loop, self->options.soon, &self->soon);
+}
+
+/* ---- what peers may do, but not too often */
+
+static void offend(gm_http2_session_t *self, uint32_t weight, const char *why)
+{
+    uint64_t now = gm_clock_coarse_ms(), back = (now - self->allowed_ms) * ALLOWANCE_PER_S / 1000;
+
+    if (back != 0) {
+        self->allowance = self->allowance + back < ALLOWANCE ? (uint32_t)(self->allowance + back) : ALLOWANCE;
+        self->allowed_ms = now;
+    }
+    if (self->allowance >= weight) {
+        self->allowance -= weight;
+        return;
+    }
+    if (self->is_over)
+        return;
+    self->is_over = true;
+    self->options.events->on_offence(self->options.data, why);
+    nghttp2_session_terminate_session(self->ng, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+/* Frames that cost the peer little and us something. */
+static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
+{
+    switch (frame->hd.type) {
+    case NGHTTP2_DATA:
+        if (frame->hd.length == frame->data.padlen && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
+            offend(self, 1, "DATA frames without data");
+        break;
+    case NGHTTP2_RST_STREAM:
+        offend(self, 1, "streams that are reset");
+        break;
+    case NGHTTP2_PING:
+        offend(self, 1, "PING frames");
+        break;
+    case NGHTTP2_SETTINGS:
+        offend(self, 1, "SETTINGS frames");
+        break;
+    case NGHTTP2_PRIORITY:
+        offend(self, 1, "PRIORITY frames");
+        break;
+    case NGHTTP2_WINDOW_UPDATE:
+        if (frame->window_update.window_size_increment < SMALL_UPDATE)
+            offend(self, 1, "small WINDOW_UPDATE frames");
+        break;
+    default:
+        break;
+    }
+}
+
+/* ---- what comes in; called by nghttp2 */
+
+static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
+{
+    gm_http2_session_t *self = session_of(data);
+    gm_http2_stream_t *stream;
+
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    if ((stream = self->options.events->on_begin(self->options.data)) == NULL)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    stream->id = frame->hd.stream_id;
+    stream->session = self;
+    nghttp2_session_set_stream_user_data(ng, stream->id, stream);
+    return 0;
+}
+
+static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
+                     const uint8_t *value, size_t value_length, uint8_t flags, void *data)
+{
+    gm_http2_session_t *self = session_of(data);
+    gm_http2_stream_t *stream = find_stream(self, frame->hd.stream_id);
+
+    (void)ng;
+    (void)flags;
+    if (stream != NULL)
+        self->options.events->on_field(stream, (gm_span_t){(const char *)name, name_length},
+                                       (gm_span_t){(const char *)value, value_length},
+                                       frame->headers.cat != NGHTTP2_HCAT_REQUEST);
+    return 0;
+}
+
+static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
+{
+    gm_http2_session_t *self = session_of(data);
+    const gm_http2_events_t *events = self->options.events;
+    gm_http2_stream_t *stream = frame->hd.stream_id != 0 ? find_stream(self, frame->hd.stream_id) : NULL;
+    bool has_ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
+
+    (void)ng;
+    judge(self, frame);
+    if (stream == NULL || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+        return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        events->on_head(stream, has_ended);
+    else if (has_ended)
+        events->on_end(stream);
+    return 0;
+}
+
+static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *bytes, size_t length,
+                         void *data)
+{
+    gm_http2_session_t *self = session_of(data);
+    gm_http2_stream_t *stream = find_stream(self, id);
+
+    (void)flags;
+    if (stream != NULL)
+        self->options.events->on_data(stream, (const char *)bytes, length);
+    else /* of a stream that is over for us: the connection's window must not shrink by it */
+        nghttp2_session_consume_connection(ng, length);
+    return 0;
+}
+
+static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void *data)
+{
+    gm_http2_session_t *self = session_of(data);
+    gm_http2_stream_t *stream = find_stream(self, id);
+
+    if (stream == NULL)
+        return 0;
+    nghttp2_session_set_stream_user_data(ng, id, NULL);
+    if (h2o_linklist_is_linked(&stream->link))
+        h2o_linklist_unlink(&stream->link);
+    stream->session = NULL;
+    self->options.events->on_close(stream, error);
+    return 0;
+}
+
+static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *data)
+{
+    (void)ng;
+    (void)frame;
+    (void)error;
+    offend(session_of(data), 1, "frames that break the protocol");
+    return 0;
+}
+
+/* What makes us reset streams costs more than what it costs the peer. */
+static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
+{
+    gm_http2_session_t *self = session_of(data);
+
+    if (frame->hd.type == NGHTTP2_RST_STREAM && (frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR ||
+                                                 frame->rst_stream.error_code == NGHTTP2_STREAM_CLOSED ||
+                                                 frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR ||
+                                                 frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM))
+        offend(self, 1, "frames for which streams are reset");
+    /* answered before it has sent all: it may stop (RFC 9113, 8.1) */
+    if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
+        nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0)
+        nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+    return 0;
+}
+
+/* ---- what goes out */
+
+static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value)
+{
+    return (nghttp2_nv){.name = (uint8_t *)name.base,
+                        .value = (uint8_t *)value.base,
+                        .namelen = name.len,
+                        .valuelen = value.len,
+                        .flags = NGHTTP2_NV_FLAG_NONE};
+}
+
+static void submit_trailers(gm_http2_stream_t *stream)
+{
+    nghttp2_nv pairs[MAX_FIELDS_OUT];
+    size_t count = stream->trailer_count < MAX_FIELDS_OUT ? stream->trailer_count : MAX_FIELDS_OUT;
+
+    for (size_t i = 0; i != count; ++i) {
+        const gm_head_field_t *field = &stream->trailers[i];
+        pairs[i] = pair_of(h2o_iovec_init(field->name.base, field->name.length),
+                           h2o_iovec_init(field->value.base, field->value.length));
+    }
+    nghttp2_submit_trailer(stream->session->ng, stream->id, pairs, count);
+}
+
+/* nghttp2 asks how much there is; the bytes go from the owner's memory into `out` without a detour. */
+static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t room, uint32_t *flags,
+                         nghttp2_data_source *source, void *data)
+{
+    gm_http2_stream_t *stream = source->ptr;
+    size_t length = stream->out_left < room ? stream->out_left : room;
+
+    (void)ng;
+    (void)id;
+    (void)buf;
+    (void)data;
+    if (length == 0 && !stream->is_last) {
+        stream->is_waiting = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (stream->is_last && length == stream->out_left) {
+        *flags |= NGHTTP2_DATA_FLAG_EOF;
+        if (stream->trailer_count != 0) {
+            *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+            submit_trailers(stream);
+        }
+    }
+    return (ssize_t)length;
+}
+
+static void copy_out(gm_http2_stream_t *stream, size_t length, gm_buffer_t *out)
+{
+    stream->out_left -= length;
+    stream->sent_bytes += length;
+    while (length != 0) {
+        const h2o_iovec_t *from = &stream->out[stream->out_at];
+        size_t piece = from->len - stream->out_offset < length ? from->len - stream->out_offset : length;
+        gm_buffer_append(out, from->base + stream->out_offset, piece);
+        length -= piece;
+        stream->out_offset += piece;
+        if (stream->out_offset == from->len) {
+            ++stream->out_at;
+            stream->out_offset = 0;
+        }
+    }
+}
+
+static int send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *head, size_t length,
+                     nghttp2_data_source *source, void *data)
+{
+    gm_http2_session_t *self = session_of(data);
+    gm_http2_stream_t *stream = source->ptr;
+
+    (void)ng;
+    (void)frame; /* no padding is ever asked for */
+    gm_buffer_append(&self->out, (const char *)head, 9);
+    copy_out(stream, length, &self->out);
+    if (stream->out_left == 0 && !stream->is_last && !h2o_linklist_is_linked(&stream->link))
+        h2o_linklist_insert(&self->sent, &stream->link);
+    return 0;
+}
+
+static void go(gm_http2_session_t *self)
+{
+    self->is_over = true;
+    self->options.events->on_gone(self->options.data);
+}
+
+/* Streams whose owners have room for more; each of them may give some, or end. */
+static void tell_sent(gm_http2_session_t *self)
+{
+    h2o_linklist_t told;
+
+    h2o_linklist_init_anchor(&told);
+    h2o_linklist_insert_list(&told, &self->sent);
+    while (!h2o_linklist_is_empty(&told)) {
+        gm_http2_stream_t *stream = H2O_STRUCT_FROM_MEMBER(gm_http2_stream_t, link, told.next);
+        h2o_linklist_unlink(&stream->link);
+        self->options.events->on_sent(stream);
+    }
+}
+
+static void on_stalled(gm_watch_t *watch)
+{
+    gm_http2_session_t *self = H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, writing, watch);
+
+    if (gm_transport_is_taken(self->options.sock, &self->acked)) {
+        gm_watch_start(self->options.watches, watch, self->options.write_ms, on_stalled);
+        return;
+    }
+    self->is_over = true;
+    self->options.events->on_stalled(self->options.data);
+}
+
+static void on_lingered(gm_watch_t *watch)
+{
+    go(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, leaving, watch));
+}
+
+/* All is said. What the peer still sends is thrown away for a moment: a reset could overtake the last words.
+ */
+static void leave(gm_http2_session_t *self)
+{
+    if (self->has_left)
+        return;
+    self->has_left = true;
+    gm_transport_half_close(self->options.sock, self->options.wire);
+    gm_watch_start(self->options.watches, &self->leaving, LINGER_MS, on_lingered);
+    set_reading(self, true);
+}
+
+static void on_written(h2o_socket_t *sock, const char *err)
+{
+    gm_http2_session_t *self = sock->data;
+
+    gm_watch_stop(&self->writing);
+    self->out.length = 0;
+    if (err != NULL) {
+        go(self);
+        return;
+    }
+    self->is_busy = true;
+    tell_sent(self);
+    self->is_busy = false;
+    set_reading(self, true);
+    flush(self);
+}
+
+/* @return whether there is something to write */
+static bool fill_out(gm_http2_session_t *self)
+{
+    self->is_busy = true;
+    while (self->out.length < OUT_MAX) {
+        const uint8_t *bytes;
+        ssize_t length = nghttp2_session_mem_send(self->ng, &bytes);
+        if (length <= 0)
+            break; /* nothing more, or out of memory, which cannot be */
+        gm_buffer_append(&self->out, (const char *)bytes, (size_t)length);
+    }
+    self->is_busy = false;
+    return self->out.length != 0;
+}
+
+static void flush(gm_http2_session_t *self)
+{
+    h2o_iovec_t buf;
+
+    if (self->is_busy || self->has_left || h2o_socket_is_writing(self->options.sock))
+        return;
+    if (!fill_out(self)) {
+        if (nghttp2_session_want_read(self->ng) == 0)
+            leave(self);
+        return;
+    }
+    buf = h2o_iovec_init(self->out.text, self->out.length);
+    gm_watch_start(self->options.watches, &self->writing, self->options.write_ms, on_stalled);
+    gm_transport_write(self->options.sock, &buf, 1, on_written);
+}
+
+/* ---- the socket */
+
+/* @return 0, or -1: the session is over, and its last words are queued */
+static int feed(gm_http2_session_t *self)
+{
+    h2o_buffer_t *input = self->options.sock->input;
+    ssize_t taken;
+
+    if (input->size == 0)
+        return 0;
+    self->is_busy = true;
+    taken = nghttp2_session_mem_recv(self->ng, (const uint8_t *)input->bytes, input->size);
+    self->is_busy = false;
+    gm_transport_clear(&self->options.sock->input);
+    if (taken >= 0)
+        return 0;
+    if (!self->is_over) {
+        self->is_over = true;
+        self->options.events->on_offence(self->options.data,
+                                         taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "no HTTP/2 preface"
+                                         : taken == NGHTTP2_ERR_FLOODED ? "frames that must be answered"
+                                                                        : "frames without sense");
+    }
+    nghttp2_session_terminate_session(self->ng, taken == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
+                                                                             : NGHTTP2_PROTOCOL_ERROR);
+    return -1;
+}
+
+static void on_read(h2o_socket_t *sock, const char *err)
+{
+    gm_http2_session_t *self = sock->data;
+
+    if (err == NULL)
+        err = gm_transport_read(sock, self->options.wire, &self->reader, 0);
+    if (err != NULL) {
+        go(self);
+        return;
+    }
+    if (self->has_left) {
+        gm_transport_clear(&sock->input);
+        return;
+    }
+    feed(self);
+    if (h2o_socket_is_writing(sock) && nghttp2_session_get_outbound_queue_size(self->ng) > MAX_QUEUED)
+        set_reading(self, false); /* it asks faster than it listens */
+    flush(self);
+}
+
+/* ---- the owner's side */
+
+static nghttp2_session_callbacks *make_callbacks(void)
+{
+    nghttp2_session_callbacks *callbacks;
+
+    if (nghttp2_session_callbacks_new(&callbacks) != 0)
+        abort();
+    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
+    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+    return callbacks;
+}
+
+static void create_server(gm_http2_session_t *self)
+{
+    nghttp2_session_callbacks *callbacks = make_callbacks();
+    nghttp2_option *option;
+
+    if (nghttp2_option_new(&option) != 0)
+        abort();
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_continuations(option, 8);
+    nghttp2_option_set_max_settings(option, 32);
+    nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
+    if (nghttp2_session_server_new2(&self->ng, callbacks, self, option) != 0)
+        abort();
+    nghttp2_option_del(option);
+    nghttp2_session_callbacks_del(callbacks);
+}
+
+static void submit_settings(gm_http2_session_t *self)
+{
+    const gm_http2_session_options_t *options = &self->options;
+    const nghttp2_settings_entry settings[] = {
+        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->max_streams},
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options->stream_window},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options->max_header_list},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+    };
+
+    nghttp2_submit_settings(self->ng, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0]));
+    nghttp2_session_set_local_window_size(self->ng, NGHTTP2_FLAG_NONE, 0,
+                                          (int32_t)options->connection_window);
+}
+
+gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_options_t *options)
+{
+    gm_http2_session_t *self = gm_alloc(sizeof(*self));
+
+    self->options = *options;
+    self->allowance = ALLOWANCE;
+    self->allowed_ms = gm_clock_coarse_ms();
+    h2o_linklist_init_anchor(&self->sent);
+    options->sock->data = self;
+    create_server(self);
+    submit_settings(self);
+    return self;
+}
+
+void gm_http2_session_start(gm_http2_session_t *self)
+{
+    set_reading(self, true);
+    feed(self);
+    flush(self);
+}
+
+void gm_http2_session_close(gm_http2_session_t *self)
+{
+    gm_watch_stop(&self->writing);
+    gm_watch_stop(&self->leaving);
+    h2o_timeout_unlink(&self->soon);
+    nghttp2_session_del(self->ng);
+    gm_buffer_dispose(&self->out);
+    free(self);
+}
+
+static void on_noticed(gm_watch_t *watch)
+{
+    gm_http2_session_t *self = H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, leaving, watch);
+
+    nghttp2_submit_goaway(self->ng, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(self->ng),
+                          NGHTTP2_NO_ERROR, NULL, 0);
+    flush(self);
+}
+
+void gm_http2_session_drain(gm_http2_session_t *self)
+{
+    if (self->is_leaving || self->is_over)
+        return;
+    self->is_leaving = true;
+    nghttp2_submit_shutdown_notice(self->ng);
+    gm_watch_start(self->options.watches, &self->leaving, NOTICE_MS, on_noticed);
+    flush_soon(self);
+}
+
+void gm_http2_session_terminate(gm_http2_session_t *self, gm_http2_error_t error)
+{
+    if (self->is_over)
+        return;
+    self->is_over = true;
+    nghttp2_session_terminate_session(self->ng, error);
+    flush_soon(self);
+}
+
+void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *fields, size_t count,
+                               gm_http2_head_t kind)
+{
+    nghttp2_session *ng = self->session->ng;
+    nghttp2_nv pairs[MAX_FIELDS_OUT];
+    nghttp2_data_provider provider = {.source.ptr = self, .read_callback = read_body};
+
+    if (count > MAX_FIELDS_OUT)
+        count = MAX_FIELDS_OUT;
+    for (size_t i = 0; i != count; ++i)
+        pairs[i] = pair_of(fields[i].name, fields[i].value);
+    if (kind == GM_HTTP2_HEAD_INTERIM) {
+        nghttp2_submit_headers(ng, NGHTTP2_FLAG_NONE, self->id, NULL, pairs, count, NULL);
+    } else {
+        self->has_begun = true;
+        nghttp2_submit_response(ng, self->id, pairs, count, kind == GM_HTTP2_HEAD_ALONE ? NULL : &provider);
+    }
+    flush_soon(self->session);
+}
+
+void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size_t count, bool is_last,
+                          const gm_head_field_t *trailers, size_t trailer_count)
+{
+    self->out = bufs;
+    self->out_count = count;
+    self->out_at = self->out_offset = self->out_left = 0;
+    for (size_t i = 0; i != count; ++i)
+        self->out_left += bufs[i].len;
+    self->is_last = is_last;
+    self->trailers = trailers;
+    self->trailer_count = trailer_count;
+    if (self->out_left == 0 && !is_last) { /* only a head: more is asked for when that is out */
+        h2o_linklist_insert(&self->session->sent, &self->link);
+    } else if (self->is_waiting) {
+        self->is_waiting = false;
+        nghttp2_session_resume_data(self->session->ng, self->id);
+    }
+    flush_soon(self->session);
+}
+
+void gm_http2_stream_reset(gm_http2_stream_t *self, gm_http2_error_t error)
+{
+    nghttp2_submit_rst_stream(self->session->ng, NGHTTP2_FLAG_NONE, self->id, error);
+    flush_soon(self->session);
+}
+
+void gm_http2_stream_consume(gm_http2_stream_t *self, size_t bytes)
+{
+    nghttp2_session_consume(self->session->ng, self->id, bytes);
+    flush_soon(self->session);
+}

@@ -1,0 +1,127 @@
+/* session: HTTP/2 on one connection: frames, header compression, flow control, and what a peer may not do */
+#ifndef GM_HTTP2_SESSION_H
+#define GM_HTTP2_SESSION_H
+
+#include <stdbool.h>
+
+#include <h2o.h>
+
+#include "http/head.h"
+#include "net/watch.h"
+#include "tls/wire.h"
+
+typedef struct gm_http2_session gm_http2_session_t; /* owned by its connection; worker only */
+
+/** Error codes of RFC 9113, 7, as far as anybody but the session says them. */
+typedef enum gm_http2_error {
+    GM_HTTP2_NO_ERROR = 0,
+    GM_HTTP2_PROTOCOL_ERROR = 1,
+    GM_HTTP2_INTERNAL_ERROR = 2,
+    GM_HTTP2_REFUSED_STREAM = 7,
+    GM_HTTP2_CANCEL = 8,
+    GM_HTTP2_ENHANCE_YOUR_CALM = 11
+} gm_http2_error_t;
+
+/** One stream; embedded in what its owner has of it, zeroed at first. */
+typedef struct gm_http2_stream {
+    int32_t id;
+    uint64_t sent_bytes; /* of DATA: grows while the peer takes some */
+    /* private */
+    gm_http2_session_t *session;
+    h2o_linklist_t link;    /* linked while its owner is to be told that all it gave is out */
+    const h2o_iovec_t *out; /* borrowed from the owner until on_sent */
+    size_t out_count, out_at, out_offset, out_left;
+    const gm_head_field_t *trailers; /* borrowed likewise */
+    size_t trailer_count;
+    bool is_last, has_begun, is_waiting;
+} gm_http2_stream_t;
+
+/** A field on its way out. Names are in lower case. */
+typedef struct gm_http2_field {
+    h2o_iovec_t name, value; /* borrowed during the call */
+} gm_http2_field_t;
+
+/**
+ * What the owner of a session is told, and nothing of it from within a call of the owner's. All calls but
+ * gm_http2_session_close are allowed in return; that one from on_gone and on_stalled.
+ */
+typedef struct gm_http2_events {
+    /** A request begins. @return its stream; NULL = refused */
+    gm_http2_stream_t *(*on_begin)(void *data);
+    /** A field of the head or of the trailers, pseudo-fields among them; valid during the call. */
+    void (*on_field)(gm_http2_stream_t *stream, gm_span_t name, gm_span_t value, bool is_trailer);
+    /** The head is complete. @param has_ended  nothing follows it */
+    void (*on_head)(gm_http2_stream_t *stream, bool has_ended);
+    /** The peer gets room for more only by gm_http2_stream_consume. */
+    void (*on_data)(gm_http2_stream_t *stream, const char *bytes, size_t length);
+    /** The peer has nothing more to say; trailers, if any, have come before. */
+    void (*on_end)(gm_http2_stream_t *stream);
+    /** All that was given to gm_http2_stream_send is out, and it was not the last. */
+    void (*on_sent)(gm_http2_stream_t *stream);
+    /** The stream is over, for whatever reason, and forgotten by the session. */
+    void (*on_close)(gm_http2_stream_t *stream, uint32_t error);
+    /** The connection is of no use any more: the owner closes session and socket. */
+    void (*on_gone)(void *data);
+    /** Nothing was taken by the peer for a while; likewise. */
+    void (*on_stalled)(void *data);
+    /** The peer has done something that it must not, or too often. @param why  static */
+    void (*on_offence)(void *data, const char *why);
+} gm_http2_events_t;
+
+typedef struct gm_http2_session_options {
+    const gm_http2_events_t *events; /* static */
+    void *data;
+    h2o_socket_t *sock;  /* borrowed; gm_transport_init was called */
+    gm_tls_wire_t *wire; /* the socket's; NULL = plain */
+    h2o_loop_t *loop;
+    h2o_timeout_t *soon; /* of the loop, zero: when what was queued is written */
+    gm_watches_t *watches;
+    uint64_t write_ms; /* how long the peer may take nothing */
+    uint32_t max_streams, stream_window, connection_window, max_header_list;
+} gm_http2_session_options_t;
+
+#define GM_HTTP2_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+/** The server's side. Takes the socket's callbacks; what lies in its input already is read at once. */
+GM_MUST_USE gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_options_t *options);
+
+/** Forgets everything without a word; streams are not told. The socket stays. */
+void gm_http2_session_close(gm_http2_session_t *self);
+
+/** Reads what the socket has already; call once after creation. May call any event. */
+void gm_http2_session_start(gm_http2_session_t *self);
+
+/** From now on new streams are not wanted (GOAWAY in two steps, RFC 9113, 6.8); on_gone comes when all are
+ * over. */
+void gm_http2_session_drain(gm_http2_session_t *self);
+
+/** Ends the session with an error for its peer; on_gone comes soon. */
+void gm_http2_session_terminate(gm_http2_session_t *self, gm_http2_error_t error);
+
+/**
+ * Sends a head. @param fields  pseudo-fields first
+ * @param kind  of what follows
+ */
+typedef enum gm_http2_head {
+    GM_HTTP2_HEAD_INTERIM,
+    GM_HTTP2_HEAD_WITH_BODY,
+    GM_HTTP2_HEAD_ALONE
+} gm_http2_head_t;
+void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *fields, size_t count,
+                               gm_http2_head_t kind);
+
+/**
+ * Sends a piece of the body, one at a time, after the head.
+ * @param bufs   stay valid until on_sent, or the stream's end
+ * @param is_last  the body ends with it, and with `trailers`
+ */
+void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size_t count, bool is_last,
+                          const gm_head_field_t *trailers, size_t trailer_count);
+
+/** Ends a stream. on_close follows. */
+void gm_http2_stream_reset(gm_http2_stream_t *self, gm_http2_error_t error);
+
+/** So many bytes of on_data are taken: the peer may send as many more. */
+void gm_http2_stream_consume(gm_http2_stream_t *self, size_t bytes);
+
+#endif

@@ -379,6 +379,18 @@ def many_at_once():
     ok(late.read_response().status == 408, "and is told so")
 
 
+def has_ended(client):
+    """Whether a connection is over, whatever was sent on it before."""
+    try:
+        while client.sock.recv(65536):
+            pass
+    except ConnectionError:
+        pass
+    except OSError:  # nothing came, nor did its end
+        return False
+    return True
+
+
 def crowds():
     """More connections than there is room for, which say nothing, or half of something, or only take their time."""
     proxy = Seen(Origin(answering(fine)).port)
@@ -390,10 +402,9 @@ def crowds():
                 client.send(begin)
             except ConnectionError:
                 pass  # it had to make room already
-        began = now()
         answers = [proxy.ask("/healthz").status for _ in range(5)]
         is_(answers, [200] * 5, "%d connections with %r: others are answered" % (CROWD, begin[:10]))
-        ok(now() - began < deadline(2), "at once")
+        ok(has_ended(crowd[0]), "in the place of who had waited for longest")
         for client in crowd:
             client.close()
     busy.close()
@@ -406,9 +417,8 @@ def crowds():
             client.send(b"GET /requests?limit=10000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         except ConnectionError:
             pass
-    began = now()
     is_([proxy.ask("/healthz").status for _ in range(5)], [200] * 5, "%d that do not take their answers" % CROWD)
-    ok(now() - began < deadline(2), "at once")
+    ok(has_ended(stalled[0]), "in the place of who had waited for longest")
     for client in stalled:
         client.close()
     ok(not proxy.find("max_connections"), "nor does it complain of limits of the proxy's")

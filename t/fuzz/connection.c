@@ -40,6 +40,14 @@
 #define MAX_FDS 128
 #define PATIENCE 200
 #define SWEEP_MS 500 /* as long as the watches may sleep */
+#ifdef FUZZ_HTTP2    /* the same with clients that speak HTTP/2; they have said their preface and SETTINGS   \
+                        already */
+#define IS_HTTP2 true
+#define HTTP2_CONFIG "  http2: { enabled: true, max_concurrent_streams: 8 }\n"
+#else
+#define IS_HTTP2 false
+#define HTTP2_CONFIG ""
+#endif
 #define LAST_HEADER "x-forwarded-by: GoMesh-Proxy\r\n\r\n"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -132,7 +140,7 @@ static gm_snapshot_t *load(unsigned origin_port, unsigned dead_port)
                      "  backend: \"127.0.0.1:%u\"\n"
                      "  trusted_proxies: [127.0.0.0/8]\n"
                      "  timeout: { request_timeout: 90s }\n"
-                     "  limits: { max_request_body: 300KiB, max_requests_per_connection: 20 }\n"
+                     "  limits: { max_request_body: 300KiB, max_requests_per_connection: 20 }\n" HTTP2_CONFIG
                      "routes:\n"
                      "  - { match: { path: { prefix: /dead } }, backend: { host: 127.0.0.1, port: %u } }\n",
                      origin_port, dead_port);
@@ -262,6 +270,8 @@ static int connect_client(void)
     return -1;
 }
 
+static void say_preface(peer_t *peer);
+
 static void add_client(stage_t *stage)
 {
     int fd, accepted, size = SMALL_BUFFER_BYTES;
@@ -277,6 +287,8 @@ static void add_client(stage_t *stage)
     add_peer(stage->clients, &stage->client_count, fd);
     atomic_fetch_add(&world.open, 1);
     gm_front_accept(stage->front, h2o_evloop_socket_create(world.loop, accepted, 0), NULL);
+    if (IS_HTTP2)
+        say_preface(&stage->clients[stage->client]);
 }
 
 static bool accept_origins(stage_t *stage)
@@ -338,6 +350,34 @@ static void wait_really(stage_t *stage)
 
 /* ---- the script */
 
+/* A frame of HTTP/2 whose length is right: type, flags, the stream's id, and the payload. */
+static void say_frame(peer_t *peer, const uint8_t *bytes, size_t size)
+{
+    size_t length = size - 3;
+    const uint8_t head[9] = {(uint8_t)(length >> 16),
+                             (uint8_t)(length >> 8),
+                             (uint8_t)length,
+                             bytes[0],
+                             bytes[1],
+                             0,
+                             0,
+                             0,
+                             bytes[2]};
+    gm_buffer_t frame = {0};
+
+    gm_buffer_append(&frame, (const char *)head, sizeof(head));
+    gm_buffer_append(&frame, (const char *)bytes + 3, length);
+    say(peer, frame.text, frame.length);
+    gm_buffer_dispose(&frame);
+}
+
+static void say_preface(peer_t *peer)
+{
+    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
+
+    say(peer, preface, sizeof(preface)); /* with the last zero of the frame's head */
+}
+
 static void say_block(stage_t *stage, peer_t *peer)
 {
     static char block[BLOCK_BYTES];
@@ -378,6 +418,10 @@ static void act_for(stage_t *stage, peer_t *peer, char letter, const uint8_t *by
     case 'c': /* says this */
         say(peer, bytes, size);
         break;
+    case 'f': /* says a frame */
+        if (size >= 3)
+            say_frame(peer, bytes, size);
+        break;
     case 'b': /* says much */
         say_block(stage, peer);
         break;
@@ -400,7 +444,7 @@ static void act(stage_t *stage, const uint8_t *bytes, size_t size)
 {
     char letter = (char)bytes[0];
 
-    if (letter != '\0' && strchr("cbhxrs", letter) != NULL)
+    if (letter != '\0' && strchr("cfbhxrs", letter) != NULL)
         act_for(stage, &stage->clients[stage->client], letter, bytes + 1, size - 1);
     else if (letter != '\0' && strchr("CBHXRS", letter) != NULL && stage->origin_count != 0)
         act_for(stage, &stage->origins[stage->origin], letter, bytes + 1, size - 1);
@@ -466,6 +510,22 @@ static size_t check_origin(const peer_t *origin, bool is_forged, const messages_
     return found.count;
 }
 
+/* Frames, one after the other, of kinds that a server sends. */
+static void check_frames(const peer_t *client)
+{
+    size_t at = 0, length;
+
+    while (client->got.length - at >= 9) {
+        const uint8_t *head = (const uint8_t *)client->got.text + at;
+        length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
+        if (length > 16384 || head[3] > 9 || head[3] == 2 || head[3] == 5)
+            blame("a client", "what is no frame of a server", &client->got, at);
+        if (client->got.length - at - 9 < length)
+            return; /* it was cut; a clean end within a frame is what TCP's reset cannot tell from here */
+        at += 9 + length;
+    }
+}
+
 static void check_client(const stage_t *stage, const peer_t *client)
 {
     static messages_requests_t requests;
@@ -499,12 +559,16 @@ static void check_streams(const stage_t *stage)
     static messages_requests_t requests; /* of all clients */
     size_t got = 0;
 
-    for (size_t i = 0; i != stage->client_count; ++i) {
+    for (size_t i = 0; IS_HTTP2 && i != stage->client_count; ++i)
+        check_frames(&stage->clients[i]);
+    for (size_t i = 0; IS_HTTP2 && i != stage->origin_count; ++i)
+        check_origin(&stage->origins[i], true, NULL);
+    for (size_t i = 0; !IS_HTTP2 && i != stage->client_count; ++i) {
         const gm_buffer_t *sent = &stage->clients[i].sent;
         check_client(stage, &stage->clients[i]);
         messages_read_client(sent->text, sent->length, &requests);
     }
-    for (size_t i = 0; i != stage->origin_count; ++i)
+    for (size_t i = 0; !IS_HTTP2 && i != stage->origin_count; ++i)
         got += check_origin(&stage->origins[i], is_forged(stage), &requests);
     require(got <= 2 * requests.count, "no request is sent that nobody made, and none more than twice");
     messages_dispose_requests(&requests);

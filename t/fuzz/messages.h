@@ -38,7 +38,7 @@ void messages_dispose_requests(messages_requests_t *requests);
 /**
  * Checks what an origin got.
  * @param may_switch  it has answered with 101: what follows an Upgrade is free
- * @param requests    what all clients sent: each body begins like one of theirs
+ * @param requests    what all clients sent: each body begins like one of theirs; NULL = unknown
  */
 messages_found_t messages_check_requests(const char *bytes, size_t size, bool may_switch,
                                          const messages_requests_t *requests);

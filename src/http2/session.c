@@ -20,8 +20,9 @@
 #define ALLOWANCE 120      /* of small offences, before the peer is asked to calm down … */
 #define ALLOWANCE_PER_S 40 /* … and as many come back each second */
 #define SMALL_UPDATE 256   /* bytes; an honest peer gives more room at once */
-#define LINGER_MS 1000     /* for the last words to be read */
-#define NOTICE_MS 100      /* between the two steps of leaving: longer than a round trip, as a rule */
+#define LINGER_MS 1000     /* without a byte: so that the last words are read */
+#define LINGER_TOTAL_MS 30000
+#define NOTICE_MS 100 /* between the two steps of leaving: longer than a round trip, as a rule */
 
 struct gm_http2_session {
     gm_http2_session_options_t options;
@@ -127,6 +128,17 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
 }
 
 /* ---- what comes in; called by nghttp2 */
+
+/* What is left of streams that are over is thrown away by nghttp2, as it may have been under way; but much is
+ * not. */
+static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *data)
+{
+    if ((head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
+        head->stream_id <= nghttp2_session_get_last_proc_stream_id(ng) &&
+        nghttp2_session_find_stream(ng, head->stream_id) == NULL)
+        offend(session_of(data), 1, "frames for streams that are over");
+    return 0;
+}
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
 {
@@ -351,6 +363,11 @@ static void on_lingered(gm_watch_t *watch)
     go(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, leaving, watch));
 }
 
+static void on_lingered_long(gm_watch_t *watch)
+{
+    go(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, writing, watch));
+}
+
 /* All is said. What the peer still sends is thrown away for a moment: a reset could overtake the last words.
  */
 static void leave(gm_http2_session_t *self)
@@ -360,6 +377,7 @@ static void leave(gm_http2_session_t *self)
     self->has_left = true;
     gm_transport_half_close(self->options.sock, self->options.wire);
     gm_watch_start(self->options.watches, &self->leaving, LINGER_MS, on_lingered);
+    gm_watch_start(self->options.watches, &self->writing, LINGER_TOTAL_MS, on_lingered_long);
     set_reading(self, true);
 }
 
@@ -450,6 +468,7 @@ static void on_read(h2o_socket_t *sock, const char *err)
         return;
     }
     if (self->has_left) {
+        gm_watch_renew(&self->leaving);
         gm_transport_clear(&sock->input);
         return;
     }
@@ -467,6 +486,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
     if (nghttp2_session_callbacks_new(&callbacks) != 0)
         abort();
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
@@ -486,7 +506,6 @@ static void create_server(gm_http2_session_t *self)
     if (nghttp2_option_new(&option) != 0)
         abort();
     nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_continuations(option, 8);
     nghttp2_option_set_max_settings(option, 32);
     nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);

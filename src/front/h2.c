@@ -73,6 +73,8 @@ static void on_close(gm_http2_stream_t *stream, uint32_t error)
     gm_h2_connection_t *connection = self->connection;
 
     (void)error;
+    if (self->input->size != 0)
+        gm_http2_session_consume(connection->session, self->input->size);
     destroy_stream(self);
     if (connection->stream_count == 0)
         watch_idle(connection, connection->front->options.idle_ms);
@@ -183,7 +185,7 @@ void gm_h2_accept(gm_h2_front_t *front, const gm_h2_arrival_t *arrival)
     h2o_linklist_insert(&front->list, &self->link);
     ++front->count;
     open_session(self, arrival->wire);
-    watch_idle(self, front->options.read_ms);
+    watch_idle(self, front->options.idle_ms);
     if (front->is_draining)
         gm_http2_session_drain(self->session);
     gm_http2_session_start(self->session);

@@ -387,6 +387,10 @@ void gm_h2_on_end(gm_http2_stream_t *super)
     gm_watch_stop(&self->reading);
     if (!has_taker(self))
         return;
+    if (self->complaint != NULL) {
+        fail_body(self, self->failure, self->complaint);
+        return;
+    }
     if (gm_message_take_trailers(&self->req.pool, &self->trailers, &self->options, &self->body.trailers,
                                  &self->body.trailer_count) != 0) {
         fail_body(self, GM_FAILURE_BAD_REQUEST, "the request's trailers are malformed");

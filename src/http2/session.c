@@ -19,7 +19,7 @@
 #define MAX_QUEUED 1000    /* frames; beyond, nothing is read until some are out */
 #define ALLOWANCE 120      /* of small offences, before the peer is asked to calm down … */
 #define ALLOWANCE_PER_S 40 /* … and as many come back each second */
-#define SMALL_UPDATE 256   /* bytes; an honest peer gives more room at once */
+#define SMALL_UPDATE 256   /* bytes */
 #define LINGER_MS 1000     /* without a byte: so that the last words are read */
 #define LINGER_TOTAL_MS 30000
 #define NOTICE_MS 100 /* between the two steps of leaving: longer than a round trip, as a rule */
@@ -36,7 +36,8 @@ struct gm_http2_session {
     uint64_t acked;           /* by the peer's kernel, at the last look */
     uint64_t allowed_ms;      /* when the allowance was last looked at */
     uint32_t allowance;
-    bool is_reading, is_busy; /* is_busy: within nghttp2; what is queued is written afterwards */
+    uint64_t expected_updates; /* of windows, however small: for DATA that was sent */
+    bool is_reading, is_busy;  /* is_busy: within nghttp2; what is queued is written afterwards */
     bool is_leaving, has_left, is_over;
 };
 
@@ -119,7 +120,11 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
         offend(self, 1, "PRIORITY frames");
         break;
     case NGHTTP2_WINDOW_UPDATE:
-        if (frame->window_update.window_size_increment < SMALL_UPDATE)
+        if (frame->window_update.window_size_increment >= SMALL_UPDATE)
+            break;
+        if (self->expected_updates != 0)
+            --self->expected_updates;
+        else
             offend(self, 1, "small WINDOW_UPDATE frames");
         break;
     default:
@@ -321,6 +326,7 @@ static int send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *h
     (void)frame; /* no padding is ever asked for */
     gm_buffer_append(&self->out, (const char *)head, 9);
     copy_out(stream, length, &self->out);
+    self->expected_updates += 2; /* for the stream and for the connection */
     if (stream->out_left == 0 && !stream->is_last && !h2o_linklist_is_linked(&stream->link))
         h2o_linklist_insert(&self->sent, &stream->link);
     return 0;
@@ -431,6 +437,11 @@ static void flush(gm_http2_session_t *self)
 
 /* ---- the socket */
 
+static bool is_flood(ssize_t error)
+{
+    return error == NGHTTP2_ERR_FLOODED || error == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
+}
+
 /* @return 0, or -1: the session is over, and its last words are queued */
 static int feed(gm_http2_session_t *self)
 {
@@ -447,13 +458,13 @@ static int feed(gm_http2_session_t *self)
         return 0;
     if (!self->is_over) {
         self->is_over = true;
-        self->options.events->on_offence(self->options.data,
-                                         taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? "no HTTP/2 preface"
-                                         : taken == NGHTTP2_ERR_FLOODED ? "frames that must be answered"
-                                                                        : "frames without sense");
+        self->options.events->on_offence(self->options.data, taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC
+                                                                 ? "no HTTP/2 preface"
+                                                             : is_flood(taken) ? "frames without end"
+                                                                               : "frames without sense");
     }
-    nghttp2_session_terminate_session(self->ng, taken == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
-                                                                             : NGHTTP2_PROTOCOL_ERROR);
+    nghttp2_session_terminate_session(self->ng,
+                                      is_flood(taken) ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
     return -1;
 }
 
@@ -633,6 +644,12 @@ void gm_http2_stream_reset(gm_http2_stream_t *self, gm_http2_error_t error)
 {
     nghttp2_submit_rst_stream(self->session->ng, NGHTTP2_FLAG_NONE, self->id, error);
     flush_soon(self->session);
+}
+
+void gm_http2_session_consume(gm_http2_session_t *self, size_t bytes)
+{
+    nghttp2_session_consume_connection(self->ng, bytes);
+    flush_soon(self);
 }
 
 void gm_http2_stream_consume(gm_http2_stream_t *self, size_t bytes)

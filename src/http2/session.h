@@ -121,6 +121,9 @@ void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size
 /** Ends a stream. on_close follows. */
 void gm_http2_stream_reset(gm_http2_stream_t *self, gm_http2_error_t error);
 
+/** So many bytes of a stream that is over were never taken: the connection has room for them again. */
+void gm_http2_session_consume(gm_http2_session_t *self, size_t bytes);
+
 /** So many bytes of on_data are taken: the peer may send as many more. */
 void gm_http2_stream_consume(gm_http2_stream_t *self, size_t bytes);
 

@@ -151,7 +151,9 @@ void gm_h2_on_field(gm_http2_stream_t *super, gm_span_t name, gm_span_t value, b
 
     if (!count_field(self, name, value))
         return;
-    if (is_trailer)
+    if (is_trailer && name.length + value.length > self->connection->front->options.limits.max_field_bytes)
+        complain(self, GM_FAILURE_HEADER_TOO_LARGE, "a trailer is longer than proxy.limits.max_field");
+    else if (is_trailer)
         append_line(&self->trailers, name, value);
     else if (name.length != 0 && name.base[0] == ':')
         keep_pseudo(self, name, value);

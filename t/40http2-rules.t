@@ -377,12 +377,13 @@ def stream_states():
         bench.check(name + " on an idle stream", raw(kind, 0, 101, payload), PROTOCOL, False)
         bench.check(name + " on an idle stream of the server's", raw(kind, 0, 2, payload), PROTOCOL, False)
     bench.check("a stream with an even number", lambda c: c.send_headers(2, BLOCK, True), PROTOCOL, False)
-    # the stream was closed by the opening of a higher one, so either error is right (5.1.1)
-    bench.check("a number below the last", lower_stream, PROTOCOL + STREAM_CLOSED, False)
+    # 5.1 and 5.1.1 want the connection to end. Who forgets streams that are over, as libnghttp2 does, cannot tell such
+    # a frame from one that was under way when it reset the stream, which is no error. What counts here is that nothing
+    # comes of it; floods of such frames are in 40http2-limits.t.
     again = (HEADERS, END_HEADERS | END_STREAM, BLOCK)
-    # trailers come for a request that had its end, or a number is used twice: the RFC has words for both
-    bench.check("HEADERS on a finished stream", on_finished(again), PROTOCOL + STREAM_CLOSED, False)
-    bench.check("DATA on a finished stream", on_finished((DATA, 0, b"x")), STREAM_CLOSED, False)
+    bench.check("a number below the last", lower_stream, PROTOCOL + STREAM_CLOSED + IGNORED, False)
+    bench.check("HEADERS on a finished stream", on_finished(again), PROTOCOL + STREAM_CLOSED + IGNORED, False)
+    bench.check("DATA on a finished stream", on_finished((DATA, 0, b"x")), STREAM_CLOSED + IGNORED, False)
     bench.check("DATA on a half-closed stream", on_half_closed(DATA, 0, b"x"), STREAM_CLOSED, False)
     bench.check("HEADERS on a half-closed stream", on_half_closed(*again), STREAM_CLOSED, False)
     # what was under way when a stream was cancelled harms nobody; it may be told again that the stream is closed
@@ -537,14 +538,37 @@ def windows():
     got = client.outcome(stream, False)
     ok(got in FLOW + ["RST_STREAM FLOW_CONTROL_ERROR"], "SETTINGS lift a window above 2^31-1: " + got)
     bench.check("the widest window", lambda c: raw(WINDOW_UPDATE, 0, 0, number(widest))(c), IGNORED, False)
-    client = bench.proxy.client()
-    stream = client.send_headers(None, client.fields("POST", "/hold"))
-    ok(client.wait(lambda: client.settings_seen), "the proxy's windows are known")
-    room = max(client.streams[stream].send_window, client.send_window)
-    client.flood([frame(DATA, 0, stream, bytes(16384))] * (room // 16384 * 2 + 200))
-    got = client.outcome(stream)
-    ok(got in FLOW + ["RST_STREAM FLOW_CONTROL_ERROR"], "DATA beyond the window: " + got)
     is_(bench.proxy.stop(), 0, "exit code 0")
+
+
+def window_overrun():
+    """A body that nobody takes, as the only connection to the backend is somebody else's, and more than its window."""
+    bench = Bench(workers=1, upstream={"max_connections": 1}, timeout={"connect_timeout": "60s"})
+    before = len(bench.origin.requests)
+    bench.other.start(path="/hold")
+    wait_until(lambda: b"/hold" in bench.origin.tape, "the connection to be taken")
+    client = bench.proxy.client()
+    ok(client.wait(lambda: client.settings_seen) and client.ping() and client.ping(), "the proxy's windows are known")
+    stream = client.send_headers(None, client.fields("POST", "/bad"))
+    record = client.streams[stream]
+    room = min(record.send_window, client.send_window)
+    client.send_data(stream, bytes(room))
+    client.ping()
+    ok(record.error is None and not client.goaways, "a window full of DATA (%d bytes)" % room)
+    client.send_frame(DATA, 0, stream, b"x")
+    got = client.outcome(stream, False)
+    ok(got in FLOW + ["RST_STREAM FLOW_CONTROL_ERROR"], "a byte beyond it: " + got)
+    client = bench.proxy.client()
+    ok(client.ping() and client.ping(), "the same for the connection")
+    while client.send_window > 0:
+        stream = client.send_headers(None, client.fields("POST", "/bad"))
+        client.send_data(stream, bytes(min(client.streams[stream].send_window, client.send_window)))
+    client.ping()
+    is_(client.goaways, [], "all streams' windows together")
+    stream = client.send_headers(None, client.fields("POST", "/bad"))
+    client.send_frame(DATA, 0, stream, b"x")
+    is_([client.outcome(stream, False)], FLOW, "a byte beyond it")
+    is_(bench.seen_since(before), [], "the origin has seen none of them")
 
 
 # --- HPACK -------------------------------------------------------------------------------------------------------
@@ -720,6 +744,6 @@ def client_leaves():
 
 
 for what in (malformed_heads, schemes, connects, lengths, trailers, stream_states, frame_forms, paddings, continuations,
-             settings, windows, compression, unusual, prefaces, switched_off, client_leaves):
+             settings, windows, window_overrun, compression, unusual, prefaces, switched_off, client_leaves):
     subtest(what.__name__.replace("_", " "), what)
 done()

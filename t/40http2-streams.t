@@ -165,8 +165,8 @@ def bodies():
             data = some_bytes(size)
             is_(echo(client, data, size % 2 == 0), sha256(data), "%s: %d bytes there and back" % (what, size))
     data = some_bytes(300 * KIB)
-    client = proxy.client(settings={INITIAL_WINDOW: 100})
-    is_(echo(client, data[:20000]), sha256(data[:20000]), "a client with a window of 100 bytes")
+    client = proxy.client(settings={INITIAL_WINDOW: 1000})
+    is_(echo(client, data[:20000]), sha256(data[:20000]), "a client with a window of 1,000 bytes")
     client = proxy.client(settings={INITIAL_WINDOW: MIB, MAX_FRAME: 1 << 20})
     is_(echo(client, data), sha256(data), "one with a larger window, and larger frames")
 
@@ -508,7 +508,9 @@ def records():
 
 def idle():
     _origin, proxy = scripted(timeout={"idle_timeout": duration(500), "read_timeout": duration(60000)})
-    used, unused = proxy.client(), proxy.client()
+    used = proxy.client()
+    # for its first request a connection has read_timeout, as in HTTP/1.1
+    unused = H2Proxy(1, timeout={"idle_timeout": duration(500), "read_timeout": duration(500)}).client()
     lives_on(used)
     start = now()
     for name, client in (("used", used), ("unused", unused)):

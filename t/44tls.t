@@ -80,7 +80,7 @@ def good_certificate(good):
         "%{http_version}",
         "https://localhost:%d/health" % proxy.tls_port,
     )
-    like(result.stdout.decode(), r"1\.1$", "curl --http2 gets HTTP/1.1")
+    like(result.stdout.decode(), r"1\.1$" if ENGINE == "h2o" else r"2$", "curl --http2 gets HTTP/2")
     is_(Client(proxy.port).request(target="/health").status, 200, "the plain listener serves beside it")
     is_(proxy.stop(), 0, "exit code 0")
 
@@ -117,7 +117,17 @@ def versions(good):
 
 
 def application_protocols(good):
-    proxy = TlsProxy(Origin(answering(fine)).port, good)
+    origin = Origin(answering(fine))
+    if ENGINE != "h2o":
+        proxy = TlsProxy(origin.port, good)
+        for version in ("-tls1_2", "-tls1_3"):
+            for offered, wanted in (("http/1.1", "http/1.1"), ("http/1.1,h2", "h2"), ("h2", "h2")):
+                got = alpn(s_client(proxy.tls_port, version, "-alpn", offered))
+                is_(got, wanted, "%s: of %s, %s" % (version, offered, wanted))
+    port = free_port()
+    tls = {"listen_port": port, "cert_file": good[0], "key_file": good[1]}
+    proxy = Proxy(origin.port, tls=tls, http2={"enabled": False})
+    proxy.tls_port = port
     for version in ("-tls1_2", "-tls1_3"):
         is_(
             alpn(s_client(proxy.tls_port, version, "-alpn", "http/1.1")),

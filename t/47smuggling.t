@@ -43,7 +43,8 @@ def recording(function=tell, **settings):
 
     origin = Origin(handler)
     origin.tape = bytearray()
-    return origin, Proxy(origin.port, **settings)
+    # what begins like HTTP/2 is judged as HTTP/1 here
+    return origin, Proxy(origin.port, http2={"enabled": False}, **settings)
 
 
 def head(*lines, start="POST /x HTTP/1.1", host="Host: a"):

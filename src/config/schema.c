@@ -129,8 +129,8 @@ static const gm_section_t limits_section = {"proxy.limits", limits_fields, sizeo
     NOT_A_HOSTPORT};
 
 static const gm_field_t http2_fields[] = {
-    {"enabled", GM_FIELD_BOOLEAN, AT(gm_http2_conf_t, enabled), "false", 0, 0, booleans, NULL, 0, NULL,
-     "clients may speak HTTP/2, over TLS by ALPN; true is for trying it out as yet (engine gomesh)"},
+    {"enabled", GM_FIELD_BOOLEAN, AT(gm_http2_conf_t, enabled), "true", 0, 0, booleans, NULL, 0, NULL,
+     "clients may speak HTTP/2, over TLS by ALPN; false = HTTP/1 only, as with the engine h2o"},
     {"cleartext", GM_FIELD_BOOLEAN, AT(gm_http2_conf_t, cleartext), "true", 0, 0, booleans, NULL, 0, "h2c",
      "and without TLS, if their first bytes say so (prior knowledge)"},
     {"max_concurrent_streams", GM_FIELD_COUNT, AT(gm_http2_conf_t, max_concurrent_streams), "128", 1, 10000, NULL, NULL, 0,

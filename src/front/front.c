@@ -109,4 +109,6 @@ void gm_front_report(void *self, gm_crash_report_t *report)
 
     if (front->own != NULL) /* the library's connections are its own */
         gm_http1_report(front->own, report);
+    if (front->h2 != NULL)
+        gm_h2_report(front->h2, report);
 }

@@ -73,8 +73,8 @@ static void on_close(gm_http2_stream_t *stream, uint32_t error)
     gm_h2_connection_t *connection = self->connection;
 
     (void)error;
-    if (self->input->size != 0)
-        gm_http2_session_consume(connection->session, self->input->size);
+    if (self->input->size + self->dropped != 0)
+        gm_http2_session_consume(connection->session, self->input->size + self->dropped);
     destroy_stream(self);
     if (connection->stream_count == 0)
         watch_idle(connection, connection->front->options.idle_ms);
@@ -115,6 +115,7 @@ static const gm_http2_events_t events = {.on_begin = gm_h2_begin,
                                          .on_data = gm_h2_on_data,
                                          .on_end = gm_h2_on_end,
                                          .on_sent = gm_h2_on_sent,
+                                         .on_early = gm_h2_on_early,
                                          .on_close = on_close,
                                          .on_gone = on_gone,
                                          .on_stalled = on_stalled,

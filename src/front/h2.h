@@ -41,4 +41,7 @@ size_t gm_h2_expire(gm_h2_front_t *self);
 /** Ends all connections now. */
 void gm_h2_cut(gm_h2_front_t *self);
 
+/** For a thread that dies: the requests of its streams. In a signal handler. */
+void gm_h2_report(const gm_h2_front_t *self, gm_crash_report_t *report);
+
 #endif

@@ -11,6 +11,7 @@
 #include "telemetry/log.h"
 
 #define EXTRA_FIELDS 4
+#define EARLY_MS 1000
 
 /* ---- what the client does not take */
 
@@ -165,4 +166,21 @@ void gm_h2_on_sent(gm_http2_stream_t *stream)
 
     gm_watch_stop(&self->writing);
     h2o_proceed_response(&self->req);
+}
+
+static void on_early_over(gm_watch_t *watch)
+{
+    gm_http2_stream_reset(&H2O_STRUCT_FROM_MEMBER(gm_h2_stream_t, reading, watch)->super, GM_HTTP2_NO_ERROR);
+}
+
+/*
+ * Who is answered before he has sent all may be told to stop (RFC 9113, 8.1). But not at once: there are
+ * clients that forget the answer when they are told (curl 7.88). Most stop by themselves.
+ */
+void gm_h2_on_early(gm_http2_stream_t *stream)
+{
+    gm_h2_stream_t *self = (gm_h2_stream_t *)stream;
+
+    gm_watch_stop(&self->writing);
+    gm_watch_start(self->connection->front->options.watches, &self->reading, EARLY_MS, on_early_over);
 }

@@ -52,7 +52,9 @@ typedef struct gm_h2_stream {
     /* of the body */
     gm_stream_t body;
     h2o_buffer_t *input; /* owned: what nobody has taken yet */
+    size_t dropped;      /* of it, as the answer is out already: no room is given for more */
     bool has_ended, expects_continue;
+    uint64_t paced_since_ms, paced_bytes; /* for its average rate */
     /* of the answer */
     bool has_head, has_no_body, is_over;
     gm_downstream_t downstream;
@@ -80,6 +82,7 @@ void gm_h2_on_end(gm_http2_stream_t *stream);
 void gm_h2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t count, h2o_send_state_t state);
 void gm_h2_send_interim(h2o_req_t *req, unsigned status, const gm_head_field_t *fields, size_t count);
 void gm_h2_on_sent(gm_http2_stream_t *stream);
+void gm_h2_on_early(gm_http2_stream_t *stream);
 
 /** Ends the whole connection, with a word to its client. */
 void gm_h2_terminate(gm_h2_connection_t *self, gm_http2_error_t error);

@@ -312,10 +312,30 @@ static void watch_body(gm_h2_stream_t *self)
                        on_late_body);
 }
 
+static void begin_pace(gm_h2_stream_t *self)
+{
+    self->paced_since_ms = gm_clock_coarse_ms();
+    self->paced_bytes = 0;
+}
+
+/* proxy.limits.min_body_rate */
+static bool is_too_slow(gm_h2_stream_t *self, size_t got)
+{
+    const gm_http1_options_t *options = &self->connection->front->options;
+    uint64_t elapsed_ms;
+
+    if (options->min_body_rate == 0)
+        return false;
+    self->paced_bytes += got;
+    elapsed_ms = gm_clock_coarse_ms() - self->paced_since_ms;
+    return elapsed_ms > options->read_ms && self->paced_bytes < options->min_body_rate * elapsed_ms / 1000;
+}
+
 static void start_body(gm_stream_t *body)
 {
     gm_h2_stream_t *self = stream_of_body(body);
 
+    begin_pace(self);
     if (self->expects_continue && !self->has_ended && self->input->size == 0)
         gm_h2_send_interim(&self->req, 100, NULL, 0);
     self->expects_continue = false;
@@ -333,6 +353,8 @@ static void take_body(gm_stream_t *body, h2o_buffer_t **to)
     body->available = 0;
     if (self->super.session != NULL)
         gm_http2_stream_consume(&self->super, length);
+    if (length >= self->connection->front->conf.stream_window_bytes / 2)
+        begin_pace(self); /* the backend was slow: what the client could not send meanwhile does not count */
     watch_body(self);
 }
 
@@ -368,6 +390,10 @@ void gm_h2_on_data(gm_http2_stream_t *super, const char *bytes, size_t length)
 {
     gm_h2_stream_t *self = stream_of(super);
 
+    if (self->is_over) {
+        self->dropped += length;
+        return;
+    }
     if (!has_taker(self)) {
         gm_http2_stream_consume(super, length);
         return;
@@ -377,6 +403,10 @@ void gm_h2_on_data(gm_http2_stream_t *super, const char *bytes, size_t length)
     self->input->size += length;
     self->body.available = self->input->size;
     watch_body(self);
+    if (is_too_slow(self, length)) {
+        fail_body(self, GM_FAILURE_REQUEST_TIMEOUT, "its body comes slower than proxy.limits.min_body_rate");
+        return;
+    }
     if (self->body.on_change != NULL)
         self->body.on_change(&self->body);
 }

@@ -6,13 +6,11 @@
 
 #include "base/crash.h"
 #include "front/http1_connection.h"
+#include "front/report.h"
 
-#define MAX_CONNECTIONS 10000 /* that are looked at: the list may have become a circle */
-#define MAX_LINES 50
 #define MAX_BYTES 512 /* of a line */
 
-/* @return false if it cannot be read */
-static bool add_part(gm_crash_report_t *report, const char *bytes, size_t length)
+bool gm_report_part(gm_crash_report_t *report, const char *bytes, size_t length)
 {
     char copy[MAX_BYTES];
 
@@ -35,10 +33,10 @@ static const char *place_of(const gm_http1_connection_t *self)
 static void add_request(gm_crash_report_t *report, const gm_http1_connection_t *self)
 {
     gm_crash_add_text(report, "  ");
-    if (!add_part(report, self->req.input.method.base, self->req.input.method.len))
+    if (!gm_report_part(report, self->req.input.method.base, self->req.input.method.len))
         return;
     gm_crash_add_text(report, " ");
-    if (!add_part(report, self->req.input.path.base, self->req.input.path.len))
+    if (!gm_report_part(report, self->req.input.path.base, self->req.input.path.len))
         return;
     gm_crash_add_text(report, " (");
     gm_crash_add_text(report, place_of(self));
@@ -89,7 +87,7 @@ void gm_http1_report(const gm_http1_front_t *self, gm_crash_report_t *report)
     size_t lines = 0;
 
     gm_crash_add_text(report, "requests in flight on this thread:\n");
-    for (size_t i = 0; i != MAX_CONNECTIONS && lines != MAX_LINES && node != &self->list; ++i) {
+    for (size_t i = 0; i != GM_REPORT_MAX_NODES && lines != GM_REPORT_MAX_LINES && node != &self->list; ++i) {
         if (!gm_crash_copy(&connection, H2O_STRUCT_FROM_MEMBER(gm_http1_connection_t, link, node),
                            sizeof(connection))) {
             gm_crash_add_text(report, "  (the list of connections is damaged)\n");
@@ -98,6 +96,6 @@ void gm_http1_report(const gm_http1_front_t *self, gm_crash_report_t *report)
         lines += add_connection(report, &connection);
         node = connection.link.next;
     }
-    if (lines == MAX_LINES)
+    if (lines == GM_REPORT_MAX_LINES)
         gm_crash_add_text(report, "  (and perhaps more)\n");
 }

@@ -235,17 +235,18 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
 {
     gm_http2_session_t *self = session_of(data);
+    gm_http2_stream_t *stream;
 
     if (frame->hd.type == NGHTTP2_RST_STREAM && (frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR ||
                                                  frame->rst_stream.error_code == NGHTTP2_STREAM_CLOSED ||
                                                  frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR ||
                                                  frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM))
         offend(self, 1, "frames for which streams are reset");
-    /* answered before it has sent all: it may stop (RFC 9113, 8.1) */
     if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
-        nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0)
-        nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+        nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0 &&
+        (stream = find_stream(self, frame->hd.stream_id)) != NULL)
+        self->options.events->on_early(stream);
     return 0;
 }
 

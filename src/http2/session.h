@@ -58,6 +58,9 @@ typedef struct gm_http2_events {
     void (*on_end)(gm_http2_stream_t *stream);
     /** All that was given to gm_http2_stream_send is out, and it was not the last. */
     void (*on_sent)(gm_http2_stream_t *stream);
+    /** The last was given to the session's connection, and the peer has more to say: it may be told to stop.
+     */
+    void (*on_early)(gm_http2_stream_t *stream);
     /** The stream is over, for whatever reason, and forgotten by the session. */
     void (*on_close)(gm_http2_stream_t *stream, uint32_t error);
     /** The connection is of no use any more: the owner closes session and socket. */

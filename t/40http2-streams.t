@@ -117,6 +117,9 @@ class Scripted(Origin):
     def on_hangup(self, wire, head):
         wire.read_body(head, until_end=False)
 
+    def on_hangup_at_once(self, _wire, _head):
+        pass
+
     def on_reset(self, wire, _head):
         wire.reset()
 
@@ -302,6 +305,11 @@ def early_answers():
     stream = client.start("POST", "/early", body=bytes(8 * MIB))
     is_(client.response(stream).text, "early", "a large upload that nobody reads")
     lives_on(client)
+    for _ in range(12):
+        client.response(client.start("POST", "/early", body=bytes(MIB)))
+        client.response(client.start("POST", "/hangup_at_once", body=bytes(MIB)))
+    stream = client.start("POST", "/fine/x", body=bytes(3 * MIB))
+    is_(client.response(stream).text, "fine /fine/x", "a dozen more of both kinds, and the connection still has its window")
 
 
 def cancelled_by_the_client():

@@ -102,6 +102,18 @@ static void begin_spans(gm_request_t *request, bool has_parent, const said_t *sa
     request->record.spans = spans;
 }
 
+/* Both ids are made at once. */
+_Static_assert(offsetof(gm_trace_t, span_id) == offsetof(gm_trace_t, trace_id) + GM_TRACE_ID_BYTES,
+               "side by side");
+
+static bool has_span(const gm_trace_t *trace)
+{
+    uint64_t span;
+
+    memcpy(&span, trace->span_id, sizeof(span));
+    return span != 0;
+}
+
 void gm_trace_begin(gm_request_t *request)
 {
     h2o_req_t *req = request->req;
@@ -120,9 +132,10 @@ void gm_trace_begin(gm_request_t *request)
     if (!has_parent) {
         said.state_length = 0;
         if (!gm_trace_id_read(said.id.base, said.id.len, trace))
-            gm_random_fill(random, trace->trace_id, sizeof(trace->trace_id));
+            gm_random_fill(random, trace->trace_id, sizeof(trace->trace_id) + sizeof(trace->span_id));
     }
-    gm_random_fill(random, trace->span_id, sizeof(trace->span_id));
+    if (!has_span(trace))
+        gm_random_fill(random, trace->span_id, sizeof(trace->span_id));
     if (request->context->proxy->spans != NULL)
         begin_spans(request, has_parent, &said);
     parent = h2o_mem_alloc_pool(&req->pool, GM_TRACEPARENT_LENGTH);

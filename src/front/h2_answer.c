@@ -118,14 +118,16 @@ static bool is_without_body(const h2o_req_t *req)
            h2o_memis(req->input.method.base, req->input.method.len, H2O_STRLIT("HEAD"));
 }
 
-/* @return the pieces in the request's pool, where they live until they are out */
-static h2o_iovec_t *keep_bufs(h2o_req_t *req, const h2o_iovec_t *bufs, size_t count)
+/* One piece is out before the next one comes, so its place is used again: an answer may have no end. */
+static const h2o_iovec_t *keep_bufs(gm_h2_stream_t *self, const h2o_iovec_t *bufs, size_t count)
 {
-    h2o_iovec_t *copy = h2o_mem_alloc_pool(&req->pool, (count + 1) * sizeof(*copy));
-
+    if (count > self->bufs_capacity) {
+        self->bufs = h2o_mem_alloc_pool(&self->req.pool, count * sizeof(self->bufs[0]));
+        self->bufs_capacity = count;
+    }
     if (count != 0)
-        memcpy(copy, bufs, count * sizeof(*copy));
-    return copy;
+        memcpy(self->bufs, bufs, count * sizeof(self->bufs[0]));
+    return self->bufs;
 }
 
 void gm_h2_send(h2o_ostream_t *last, h2o_req_t *req, h2o_iovec_t *bufs, size_t count, h2o_send_state_t state)
@@ -156,7 +158,7 @@ void gm_h2_send(h2o_ostream_t *last, h2o_req_t *req, h2o_iovec_t *bufs, size_t c
     watch_writing(self);
     if (self->has_no_body)
         count = 0;
-    gm_http2_stream_send(&self->super, keep_bufs(req, bufs, count), count, is_last, downstream->trailers,
+    gm_http2_stream_send(&self->super, keep_bufs(self, bufs, count), count, is_last, downstream->trailers,
                          trailers);
 }
 

@@ -56,6 +56,8 @@ typedef struct gm_h2_stream {
     bool has_ended, expects_continue;
     uint64_t paced_since_ms, paced_bytes; /* for its average rate */
     /* of the answer */
+    h2o_iovec_t *bufs; /* in the request's pool: those of the piece that is on its way */
+    size_t bufs_capacity;
     bool has_head, has_no_body, is_over;
     gm_downstream_t downstream;
     gm_message_options_t options;

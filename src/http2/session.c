@@ -37,6 +37,7 @@ struct gm_http2_session {
     uint64_t allowed_ms;      /* when the allowance was last looked at */
     uint32_t allowance;
     uint64_t expected_updates; /* of windows, however small: for DATA that was sent */
+    size_t stream_count;       /* that an owner knows */
     bool is_reading, is_busy;  /* is_busy: within nghttp2; what is queued is written afterwards */
     bool is_leaving, has_left, is_over;
 };
@@ -154,6 +155,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
         return 0;
     if ((stream = self->options.events->on_begin(self->options.data)) == NULL)
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    ++self->stream_count;
     stream->id = frame->hd.stream_id;
     stream->session = self;
     nghttp2_session_set_stream_user_data(ng, stream->id, stream);
@@ -214,6 +216,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
 
     if (stream == NULL)
         return 0;
+    --self->stream_count;
     nghttp2_session_set_stream_user_data(ng, id, NULL);
     if (h2o_linklist_is_linked(&stream->link))
         h2o_linklist_unlink(&stream->link);
@@ -420,6 +423,13 @@ static bool fill_out(gm_http2_session_t *self)
     return self->out.length != 0;
 }
 
+/* An idle connection holds no buffers. */
+static void rest(gm_http2_session_t *self)
+{
+    gm_buffer_dispose(&self->out);
+    gm_transport_shrink(&self->options.sock->input);
+}
+
 static void flush(gm_http2_session_t *self)
 {
     h2o_iovec_t buf;
@@ -429,6 +439,8 @@ static void flush(gm_http2_session_t *self)
     if (!fill_out(self)) {
         if (nghttp2_session_want_read(self->ng) == 0)
             leave(self);
+        else if (self->stream_count == 0)
+            rest(self);
         return;
     }
     buf = h2o_iovec_init(self->out.text, self->out.length);
@@ -518,6 +530,7 @@ static void create_server(gm_http2_session_t *self)
     if (nghttp2_option_new(&option) != 0)
         abort();
     nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_continuations(option, 8);
     nghttp2_option_set_max_settings(option, 32);
     nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);

@@ -141,12 +141,22 @@ def settings():
     is_(done.stdout.decode(), "the answer to /1.1", "enabled: false is HTTP/1 only")
 
 
+def many_fields():
+    """More than anybody sends: none is left out."""
+    origin = Origin(answering(lambda request: http_message("HTTP/1.1 200 OK", [("X-%d" % i, "v") for i in range(90)], b"x")))
+    more = [{"name": "Y-%d" % i, "value": "w"} for i in range(60)]
+    proxy = Proxy(origin.port, http2={"enabled": True}, policies=[{"headers": {"response": {"add": more}}}])
+    head = curl("-si", "--http2-prior-knowledge", "http://localhost:%d/" % proxy.port).stdout.decode()
+    is_((len(re.findall(r"(?m)^x-\d", head)), len(re.findall(r"(?m)^y-\d", head))), (90, 60), "150 fields")
+
+
 USED = {"enabled", "cleartext", "max_concurrent_streams", "stream_window", "connection_window"}
 
 subtest("curl", with_curl)
 subtest("h2load", with_h2load)
 subtest("node", with_node)
 subtest("settings", settings)
+subtest("many fields", many_fields)
 rows = re.findall(r"(?m)^\| `proxy\.http2\.([^`]+)` \|", "\n".join(gomesh_run("reference").out))
 is_(sorted(rows), sorted(USED), "each option was used here")
 done()

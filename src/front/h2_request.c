@@ -213,15 +213,6 @@ static void check_scheme(gm_h2_stream_t *self)
         complain(self, GM_FAILURE_BAD_REQUEST, "its :scheme is not that of the connection");
 }
 
-static gm_failure_t failure_of(unsigned status)
-{
-    return status == 417   ? GM_FAILURE_EXPECTATION_FAILED
-           : status == 414 ? GM_FAILURE_URI_TOO_LONG
-           : status == 431 ? GM_FAILURE_HEADER_TOO_LARGE
-           : status == 501 ? GM_FAILURE_NOT_IMPLEMENTED
-                           : GM_FAILURE_BAD_REQUEST;
-}
-
 static h2o_iovec_t iovec_of(gm_span_t span)
 {
     return h2o_iovec_init(span.base, span.length);
@@ -281,7 +272,8 @@ static void read_head(gm_h2_stream_t *self)
         head.length == text.len)
         fill_request(self, &head);
     else
-        complain(self, failure_of(head.refusal), head.why != NULL ? head.why : "its fields end too early");
+        complain(self, gm_message_failure(head.refusal),
+                 head.why != NULL ? head.why : "its fields end too early");
 }
 
 /* ---- the body */

@@ -285,16 +285,6 @@ static void fill_request(gm_http1_connection_t *self, const gm_head_t *head)
     self->expects_continue = head->expects_continue;
 }
 
-static gm_failure_t failure_of(unsigned status)
-{
-    return status == 417   ? GM_FAILURE_EXPECTATION_FAILED
-           : status == 414 ? GM_FAILURE_URI_TOO_LONG
-           : status == 431 ? GM_FAILURE_HEADER_TOO_LARGE
-           : status == 501 ? GM_FAILURE_NOT_IMPLEMENTED
-           : status == 505 ? GM_FAILURE_VERSION_NOT_SUPPORTED
-                           : GM_FAILURE_BAD_REQUEST;
-}
-
 /* Refused heads travel through the pipeline too: what answers and logs them is where all failures are made.
  */
 static void fill_refused(gm_http1_connection_t *self, gm_failure_t failure, const char *why)
@@ -492,7 +482,7 @@ static void on_head_bytes(gm_http1_connection_t *self)
     if (self->is_half_closed)
         gm_http1_close(self); /* nothing makes a request of it any more */
     else if (ret < 0)
-        gm_http1_refuse(self, failure_of(head.refusal), head.why);
+        gm_http1_refuse(self, gm_message_failure(head.refusal), head.why);
 }
 
 /* ---- the end of a request, and of a connection */

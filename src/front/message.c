@@ -22,6 +22,16 @@ void gm_message_add_fields(h2o_mem_pool_t *pool, h2o_headers_t *headers, const g
     }
 }
 
+gm_failure_t gm_message_failure(unsigned status)
+{
+    return status == 417   ? GM_FAILURE_EXPECTATION_FAILED
+           : status == 414 ? GM_FAILURE_URI_TOO_LONG
+           : status == 431 ? GM_FAILURE_HEADER_TOO_LARGE
+           : status == 501 ? GM_FAILURE_NOT_IMPLEMENTED
+           : status == 505 ? GM_FAILURE_VERSION_NOT_SUPPORTED
+                           : GM_FAILURE_BAD_REQUEST;
+}
+
 gm_message_options_t gm_message_keep_options(h2o_mem_pool_t *pool, const gm_head_t *head, ptrdiff_t distance)
 {
     gm_message_options_t options = {NULL, head->option_count};

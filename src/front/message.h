@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "http/head.h"
+#include "telemetry/failure.h"
 
 /**
  * Adds the fields of a head. They are borrowed.
@@ -13,6 +14,9 @@
  */
 void gm_message_add_fields(h2o_mem_pool_t *pool, h2o_headers_t *headers, const gm_head_t *head,
                            ptrdiff_t distance);
+
+/** What a head that was refused with this status (gm_head_t.refusal) is called. */
+gm_failure_t gm_message_failure(unsigned status);
 
 /** What Connection named in a message's head: its trailers must not have it either. All zero = nothing. */
 typedef struct gm_message_options {

@@ -6,6 +6,7 @@
  */
 #include "http2/session.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <nghttp2/nghttp2.h>
@@ -15,7 +16,7 @@
 #include "net/transport.h"
 
 #define OUT_MAX ((size_t)64 * 1024) /* written at once */
-#define MAX_FIELDS_OUT 120
+#define FIELDS_ON_STACK 64
 #define MAX_QUEUED 1000    /* frames; beyond, nothing is read until some are out */
 #define ALLOWANCE 120      /* of small offences, before the peer is asked to calm down … */
 #define ALLOWANCE_PER_S 40 /* … and as many come back each second */
@@ -266,8 +267,8 @@ static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value)
 
 static void submit_trailers(gm_http2_stream_t *stream)
 {
-    nghttp2_nv pairs[MAX_FIELDS_OUT];
-    size_t count = stream->trailer_count < MAX_FIELDS_OUT ? stream->trailer_count : MAX_FIELDS_OUT;
+    size_t count = stream->trailer_count;
+    nghttp2_nv *pairs = gm_alloc(count * sizeof(*pairs));
 
     for (size_t i = 0; i != count; ++i) {
         const gm_head_field_t *field = &stream->trailers[i];
@@ -275,6 +276,7 @@ static void submit_trailers(gm_http2_stream_t *stream)
                            h2o_iovec_init(field->value.base, field->value.length));
     }
     nghttp2_submit_trailer(stream->session->ng, stream->id, pairs, count);
+    free(pairs);
 }
 
 /* nghttp2 asks how much there is; the bytes go from the owner's memory into `out` without a detour. */
@@ -618,19 +620,19 @@ void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *
                                gm_http2_head_t kind)
 {
     nghttp2_session *ng = self->session->ng;
-    nghttp2_nv pairs[MAX_FIELDS_OUT];
+    nghttp2_nv on_stack[FIELDS_ON_STACK]; /* fields are few, as a rule; but none is left out */
+    nghttp2_nv *pairs = count <= FIELDS_ON_STACK ? on_stack : gm_alloc(count * sizeof(*pairs));
     nghttp2_data_provider provider = {.source.ptr = self, .read_callback = read_body};
 
-    if (count > MAX_FIELDS_OUT)
-        count = MAX_FIELDS_OUT;
     for (size_t i = 0; i != count; ++i)
         pairs[i] = pair_of(fields[i].name, fields[i].value);
     if (kind == GM_HTTP2_HEAD_INTERIM) {
         nghttp2_submit_headers(ng, NGHTTP2_FLAG_NONE, self->id, NULL, pairs, count, NULL);
     } else {
-        self->has_begun = true;
         nghttp2_submit_response(ng, self->id, pairs, count, kind == GM_HTTP2_HEAD_ALONE ? NULL : &provider);
     }
+    if (pairs != on_stack)
+        free(pairs);
     flush_soon(self->session);
 }
 
@@ -638,7 +640,6 @@ void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size
                           const gm_head_field_t *trailers, size_t trailer_count)
 {
     self->out = bufs;
-    self->out_count = count;
     self->out_at = self->out_offset = self->out_left = 0;
     for (size_t i = 0; i != count; ++i)
         self->out_left += bufs[i].len;

@@ -30,10 +30,10 @@ typedef struct gm_http2_stream {
     gm_http2_session_t *session;
     h2o_linklist_t link;    /* linked while its owner is to be told that all it gave is out */
     const h2o_iovec_t *out; /* borrowed from the owner until on_sent */
-    size_t out_count, out_at, out_offset, out_left;
+    size_t out_at, out_offset, out_left;
     const gm_head_field_t *trailers; /* borrowed likewise */
     size_t trailer_count;
-    bool is_last, has_begun, is_waiting;
+    bool is_last, is_waiting;
 } gm_http2_stream_t;
 
 /** A field on its way out. Names are in lower case. */

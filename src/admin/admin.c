@@ -11,6 +11,7 @@
 #include "admin/probe.h"
 #include "base/clock.h"
 #include "front/downstream.h"
+#include "http/reason.h"
 #include "telemetry/log.h"
 
 /* of surveys and probes: the loop's clock may jump, so the limits are no timers */
@@ -89,7 +90,7 @@ static void send_answer(h2o_req_t *req, const gm_admin_call_t *call)
     gm_log(GM_LOG_DEBUG, "Admin: %.*s %.*s → %d", (int)req->input.method.len, req->input.method.base,
            (int)(req->input.path.len < 256 ? req->input.path.len : 256), req->input.path.base, call->status);
     req->res.status = call->status;
-    req->res.reason = gm_admin_reason_phrase(call->status);
+    req->res.reason = gm_reason_phrase((unsigned)call->status);
     req->res.content_length = body.len;
     add_header(req, "content-type", "Content-Type", call->content_type);
     add_header(req, "cache-control", "Cache-Control", "no-store");

@@ -6,23 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
-#include "telemetry/failure.h"
-
-const char *gm_admin_reason_phrase(int status)
-{
-    switch (status) {
-    case 200:
-        return "OK";
-    case 202:
-        return "Accepted";
-    case 403:
-        return "Forbidden";
-    case 405:
-        return "Method Not Allowed";
-    default:
-        return gm_failure_reason_phrase(status);
-    }
-}
+#include "http/reason.h"
 
 void gm_admin_refuse(gm_admin_call_t *call, int status, const char *format, ...)
 {
@@ -41,7 +25,7 @@ void gm_admin_refuse(gm_admin_call_t *call, int status, const char *format, ...)
         call->content_type = "application/problem+json";
         gm_json_open(call->json, '{');
         gm_json_key(call->json, "title");
-        gm_json_string(call->json, gm_admin_reason_phrase(status));
+        gm_json_string(call->json, gm_reason_phrase((unsigned)status));
         gm_json_key(call->json, "status");
         gm_json_integer(call->json, status);
         gm_json_key(call->json, "detail");

@@ -79,9 +79,6 @@ const gm_admin_page_t *gm_admin_page_at(size_t index);
 void gm_admin_refuse(gm_admin_call_t *call, int status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/** "OK" for 200; static. */
-const char *gm_admin_reason_phrase(int status);
-
 /** Whether the query has this word as a parameter, with a value or without. */
 bool gm_admin_has_word(const char *query, const char *word);
 

@@ -24,11 +24,14 @@ typedef struct gm_backend_tls_conf {
     uint64_t verify;            /* 0 = any certificate will do */
 } gm_backend_tls_conf_t;
 
+typedef enum gm_protocol { GM_PROTOCOL_AUTO, GM_PROTOCOL_HTTP1, GM_PROTOCOL_H2 } gm_protocol_t;
+
 typedef struct gm_backend_conf {
     bool present; /* given in the file, or implied because there are no routes */
     char *host;   /* owned */
     uint64_t port;
     gm_backend_tls_conf_t tls;
+    uint64_t protocol; /* gm_protocol_t; auto = what TLS agrees on, otherwise HTTP/1.1 */
 } gm_backend_conf_t;
 
 typedef struct gm_timeout_conf {
@@ -82,7 +85,9 @@ typedef struct gm_http2_conf {
 
 typedef struct gm_upstream_conf {
     uint64_t idle_timeout_ms, max_idle_per_endpoint;
-    uint64_t max_connections; /* per endpoint and worker; 0 = no limit */
+    uint64_t max_connections;            /* per endpoint and worker; 0 = no limit */
+    uint64_t max_streams_per_connection; /* of HTTP/2 */
+    uint64_t ping_interval_ms;           /* likewise; 0 = off */
 } gm_upstream_conf_t;
 
 typedef struct gm_dns_conf {

@@ -21,6 +21,7 @@ static const char *const auto_booleans[] = {"auto", "false", "true", NULL};
 const char *const gm_redirect_statuses[] = {"301", "302", "303", "307", "308", NULL};
 static const char *const redirect_schemes[] = {"auto", "http", "https", NULL};
 static const char *const on_failures[] = {"auto", "answer", "pass", NULL};
+static const char *const protocols[] = {"auto", "http1", "h2", NULL};
 static const char *const log_levels[] = {"debug", "info", "warn", "error", NULL};
 static const char *const log_formats[] = {"auto", "text", "json", NULL};
 
@@ -47,6 +48,8 @@ static const gm_field_t backend_fields[] = {
      "port of the backend"},
     {"tls", GM_FIELD_SECTION, AT(gm_backend_conf_t, tls), NULL, 0, 0, NULL, &backend_tls_section, 0, "https",
      "speak TLS to the backend; tls: {} = with the system's authorities; absent = plain HTTP"},
+    {"protocol", GM_FIELD_CHOICE, AT(gm_backend_conf_t, protocol), "auto", 0, 0, protocols, NULL, 0, "http_version",
+     "auto = HTTP/2 where the backend's TLS agrees to it, otherwise HTTP/1.1; http1; h2 = HTTP/2, without TLS by prior knowledge"},
     {0}};
 static const gm_section_t backend_section = {"proxy.backend", backend_fields, sizeof(gm_backend_conf_t),
     AT(gm_backend_conf_t, present), -1, AT(gm_backend_conf_t, host), AT(gm_backend_conf_t, port)};
@@ -149,6 +152,11 @@ static const gm_field_t upstream_fields[] = {
      0, "max_idle", "idle connections kept per backend and worker"},
     {"max_connections", GM_FIELD_COUNT, AT(gm_upstream_conf_t, max_connections), "0", 0, 1000000, NULL, NULL, 0, NULL,
      "connections per backend and worker; further requests wait for connect_timeout, then get 503; 0 = no limit"},
+    {"max_streams_per_connection", GM_FIELD_COUNT, AT(gm_upstream_conf_t, max_streams_per_connection), "100", 1, 10000, NULL,
+     NULL, 0, "max_streams", "requests that share one HTTP/2 connection to a backend at most; the backend may allow fewer"},
+    {"ping_interval", GM_FIELD_DURATION, AT(gm_upstream_conf_t, ping_interval_ms), "0s", 0, DAY_MS, NULL, NULL, 0, "ping",
+     "an HTTP/2 backend that is silent for this long is asked for a sign of life, and left after as long again; 0 = never, \
+many servers punish it"},
     {0}};
 static const gm_section_t upstream_section = {"proxy.upstream", upstream_fields, sizeof(gm_upstream_conf_t), -1, -1,
     NOT_A_HOSTPORT};
@@ -221,6 +229,8 @@ static const gm_field_t route_backend_fields[] = {
      "port of the backend; not beside a socket"},
     {"tls", GM_FIELD_SECTION, AT(gm_backend_conf_t, tls), NULL, 0, 0, NULL, &backend_tls_section, 0, "https",
      "speak TLS to the backend; tls: {} = with the system's authorities; absent = plain HTTP"},
+    {"protocol", GM_FIELD_CHOICE, AT(gm_backend_conf_t, protocol), "auto", 0, 0, protocols, NULL, 0, "http_version",
+     "auto = HTTP/2 where the backend's TLS agrees to it, otherwise HTTP/1.1; http1; h2 = HTTP/2, without TLS by prior knowledge"},
     {0}};
 static const gm_section_t route_backend_section = {"routes.backend", route_backend_fields, sizeof(gm_backend_conf_t),
     AT(gm_backend_conf_t, present), -1, AT(gm_backend_conf_t, host), AT(gm_backend_conf_t, port)};

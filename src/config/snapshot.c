@@ -47,14 +47,15 @@ static size_t find_or_add_cluster(gm_snapshot_t *self, const char *name, const g
 
     for (size_t i = 0; i != self->clusters.size; ++i) {
         cluster = &self->clusters.items[i];
-        if (cluster->port == backend->port && is_same_host(cluster->host, backend->host) &&
-            is_same_tls(cluster->tls, tls))
+        if (cluster->port == backend->port && cluster->protocol == backend->protocol &&
+            is_same_host(cluster->host, backend->host) && is_same_tls(cluster->tls, tls))
             return i;
     }
     cluster = gm_vector_push(&self->clusters);
     cluster->name = name;
     cluster->host = backend->host;
     cluster->tls = tls;
+    cluster->protocol = (gm_protocol_t)backend->protocol;
     cluster->port = (uint16_t)backend->port;
     cluster->authority =
         gm_strdup(gm_text_format_hostport(authority, sizeof(authority), backend->host, cluster->port));

@@ -14,6 +14,7 @@ typedef struct gm_snapshot_cluster {
     uint16_t port;
     char *authority;                  /* owned: "host:port", as shown in logs */
     const gm_backend_tls_conf_t *tls; /* borrowed; NULL = plain HTTP */
+    gm_protocol_t protocol;
 } gm_snapshot_cluster_t;
 
 #define GM_NO_CLUSTER SIZE_MAX

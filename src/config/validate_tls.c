@@ -191,6 +191,8 @@ static void check_backend(const validation_t *v, const gm_backend_conf_t *backen
 {
     if (backend->tls.present && v->config->proxy.engine == GM_ENGINE_H2O)
         complain(v, &backend->tls.present, "backend.tls needs the engine gomesh");
+    if (backend->protocol == GM_PROTOCOL_H2 && v->config->proxy.engine == GM_ENGINE_H2O)
+        complain(v, &backend->protocol, "protocol h2 needs the engine gomesh");
     check_client(v, &backend->tls, "backend.tls");
 }
 

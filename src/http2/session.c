@@ -4,44 +4,21 @@
  * likes, is counted here. Owners' calls only queue; frames are written when the event loop's callback is
  * over. Worker's thread.
  */
-#include "http2/session.h"
+#include "http2/session_state.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include <nghttp2/nghttp2.h>
-
-#include "base/buffer.h"
 #include "base/clock.h"
-#include "net/transport.h"
 
 #define OUT_MAX ((size_t)64 * 1024) /* written at once */
-#define FIELDS_ON_STACK 64
-#define MAX_QUEUED 1000    /* frames; beyond, nothing is read until some are out */
-#define ALLOWANCE 120      /* of small offences, before the peer is asked to calm down … */
-#define ALLOWANCE_PER_S 40 /* … and as many come back each second */
-#define SMALL_UPDATE 256   /* bytes */
-#define LINGER_MS 1000     /* without a byte: so that the last words are read */
+#define MAX_QUEUED 1000             /* frames; beyond, nothing is read until some are out */
+#define ALLOWANCE 120               /* of small offences, before the peer is asked to calm down … */
+#define ALLOWANCE_PER_S 40          /* … and as many come back each second */
+#define SMALL_UPDATE 256            /* bytes */
+#define LINGER_MS 1000              /* without a byte: so that the last words are read */
 #define LINGER_TOTAL_MS 30000
 #define NOTICE_MS 100 /* between the two steps of leaving: longer than a round trip, as a rule */
-
-struct gm_http2_session {
-    gm_http2_session_options_t options;
-    nghttp2_session *ng; /* owned */
-    gm_reader_t reader;
-    gm_buffer_t out;          /* being written, or filled */
-    h2o_linklist_t sent;      /* streams whose bytes are all in `out` */
-    gm_watch_t writing;       /* the peer is to take something */
-    h2o_timeout_entry_t soon; /* linked while something is queued */
-    gm_watch_t leaving;       /* between the two steps, or before the socket is closed */
-    uint64_t acked;           /* by the peer's kernel, at the last look */
-    uint64_t allowed_ms;      /* when the allowance was last looked at */
-    uint32_t allowance;
-    uint64_t expected_updates; /* of windows, however small: for DATA that was sent */
-    size_t stream_count;       /* that an owner knows */
-    bool is_reading, is_busy;  /* is_busy: within nghttp2; what is queued is written afterwards */
-    bool is_leaving, has_left, is_over;
-};
 
 static void on_read(h2o_socket_t *sock, const char *err);
 static void flush(gm_http2_session_t *self);
@@ -72,7 +49,7 @@ static void on_soon(h2o_timeout_entry_t *entry)
     flush(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, soon, entry));
 }
 
-static void flush_soon(gm_http2_session_t *self)
+void gm_http2_session_flush_soon(gm_http2_session_t *self)
 {
     if (self->is_busy || h2o_timeout_is_linked(&self->soon))
         return;
@@ -109,8 +86,9 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
         if (frame->hd.length == frame->data.padlen && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
             offend(self, 1, "DATA frames without data");
         break;
-    case NGHTTP2_RST_STREAM:
-        offend(self, 1, "streams that are reset");
+    case NGHTTP2_RST_STREAM: /* an endpoint's are as many as our requests at most */
+        if (!self->is_client)
+            offend(self, 1, "streams that are reset");
         break;
     case NGHTTP2_PING:
         offend(self, 1, "PING frames");
@@ -137,14 +115,21 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
 /* ---- what comes in; called by nghttp2 */
 
 /* What is left of streams that are over is thrown away by nghttp2, as it may have been under way; but much is
- * not. */
+ * not, unless it is an answer that we did not want any more. */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *data)
 {
-    if ((head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
+    if (!session_of(data)->is_client && (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
         head->stream_id <= nghttp2_session_get_last_proc_stream_id(ng) &&
         nghttp2_session_find_stream(ng, head->stream_id) == NULL)
         offend(session_of(data), 1, "frames for streams that are over");
     return 0;
+}
+
+/* After interim answers a client's final head counts as "headers" to nghttp2, like trailers. */
+static bool is_head(const gm_http2_session_t *self, const gm_http2_stream_t *stream,
+                    const nghttp2_frame *frame)
+{
+    return self->is_client ? !stream->has_head : frame->headers.cat == NGHTTP2_HCAT_REQUEST;
 }
 
 static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
@@ -174,7 +159,7 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     if (stream != NULL)
         self->options.events->on_field(stream, (gm_span_t){(const char *)name, name_length},
                                        (gm_span_t){(const char *)value, value_length},
-                                       frame->headers.cat != NGHTTP2_HCAT_REQUEST);
+                                       !is_head(self, stream, frame));
     return 0;
 }
 
@@ -187,9 +172,15 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
     (void)ng;
     judge(self, frame);
-    if (stream == NULL || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
+    if (frame->hd.type == NGHTTP2_GOAWAY && events->on_goaway != NULL)
+        events->on_goaway(self->options.data);
+    if (stream == NULL)
         return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    if (frame->hd.type == NGHTTP2_RST_STREAM)
+        stream->was_reset = true;
+    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
+        return 0;
+    if (frame->hd.type == NGHTTP2_HEADERS && is_head(self, stream, frame))
         events->on_head(stream, has_ended);
     else if (has_ended)
         events->on_end(stream);
@@ -203,9 +194,12 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     gm_http2_stream_t *stream = find_stream(self, id);
 
     (void)flags;
+    if (self->is_client) /* the connection never waits for one stream's taker */
+        nghttp2_session_consume_connection(ng, length);
     if (stream != NULL)
         self->options.events->on_data(stream, (const char *)bytes, length);
-    else /* of a stream that is over for us: the connection's window must not shrink by it */
+    else if (!self->is_client) /* of a stream that is over for us: the connection's window must not shrink by
+                                  it */
         nghttp2_session_consume_connection(ng, length);
     return 0;
 }
@@ -235,6 +229,12 @@ static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int
     return 0;
 }
 
+static void tell_when_out(gm_http2_session_t *self, gm_http2_stream_t *stream)
+{
+    if (!h2o_linklist_is_linked(&stream->link))
+        h2o_linklist_insert(&self->sent, &stream->link);
+}
+
 /* What makes us reset streams costs more than what it costs the peer. */
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
 {
@@ -246,10 +246,13 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
                                                  frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR ||
                                                  frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM))
         offend(self, 1, "frames for which streams are reset");
-    if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
-        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
-        nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0 &&
-        (stream = find_stream(self, frame->hd.stream_id)) != NULL)
+    if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
+        (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
+        (stream = find_stream(self, frame->hd.stream_id)) == NULL)
+        return 0;
+    if (self->is_client)
+        tell_when_out(self, stream);
+    else if (nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0)
         self->options.events->on_early(stream);
     return 0;
 }
@@ -263,6 +266,16 @@ static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value)
                         .namelen = name.len,
                         .valuelen = value.len,
                         .flags = NGHTTP2_NV_FLAG_NONE};
+}
+
+nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count, nghttp2_nv *on_stack)
+{
+    /* fields are few, as a rule; but none is left out */
+    nghttp2_nv *pairs = count <= GM_HTTP2_FIELDS_ON_STACK ? on_stack : gm_alloc(count * sizeof(*pairs));
+
+    for (size_t i = 0; i != count; ++i)
+        pairs[i] = pair_of(fields[i].name, fields[i].value);
+    return pairs;
 }
 
 static void submit_trailers(gm_http2_stream_t *stream)
@@ -305,6 +318,11 @@ static ssize_t read_body(nghttp2_session *ng, int32_t id, uint8_t *buf, size_t r
     return (ssize_t)length;
 }
 
+nghttp2_data_provider gm_http2_stream_body(gm_http2_stream_t *stream)
+{
+    return (nghttp2_data_provider){.source.ptr = stream, .read_callback = read_body};
+}
+
 static void copy_out(gm_http2_stream_t *stream, size_t length, gm_buffer_t *out)
 {
     stream->out_left -= length;
@@ -333,14 +351,17 @@ static int send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *h
     gm_buffer_append(&self->out, (const char *)head, 9);
     copy_out(stream, length, &self->out);
     self->expected_updates += 2; /* for the stream and for the connection */
-    if (stream->out_left == 0 && !stream->is_last && !h2o_linklist_is_linked(&stream->link))
-        h2o_linklist_insert(&self->sent, &stream->link);
+    if (stream->out_left == 0 && !stream->is_last)
+        tell_when_out(self, stream);
     return 0;
 }
 
-static void go(gm_http2_session_t *self)
+const char *const gm_http2_other_protocol = "it does not speak HTTP/2";
+
+static void go(gm_http2_session_t *self, const char *err)
 {
     self->is_over = true;
+    self->error = err;
     self->options.events->on_gone(self->options.data);
 }
 
@@ -372,12 +393,12 @@ static void on_stalled(gm_watch_t *watch)
 
 static void on_lingered(gm_watch_t *watch)
 {
-    go(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, leaving, watch));
+    go(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, leaving, watch), NULL);
 }
 
 static void on_lingered_long(gm_watch_t *watch)
 {
-    go(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, writing, watch));
+    go(H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, writing, watch), NULL);
 }
 
 /* All is said. What the peer still sends is thrown away for a moment: a reset could overtake the last words.
@@ -387,6 +408,8 @@ static void leave(gm_http2_session_t *self)
     if (self->has_left)
         return;
     self->has_left = true;
+    if (self->options.events->on_leaving != NULL)
+        self->options.events->on_leaving(self->options.data);
     gm_transport_half_close(self->options.sock, self->options.wire);
     gm_watch_start(self->options.watches, &self->leaving, LINGER_MS, on_lingered);
     gm_watch_start(self->options.watches, &self->writing, LINGER_TOTAL_MS, on_lingered_long);
@@ -400,7 +423,7 @@ static void on_written(h2o_socket_t *sock, const char *err)
     gm_watch_stop(&self->writing);
     self->out.length = 0;
     if (err != NULL) {
-        go(self);
+        go(self, err);
         return;
     }
     self->is_busy = true;
@@ -465,6 +488,12 @@ static int feed(gm_http2_session_t *self)
 
     if (input->size == 0)
         return 0;
+    if (self->is_client && !self->has_begun && input->bytes[0] != '\0' && !self->is_over) {
+        self->is_over = true; /* SETTINGS are shorter than 64 KiB: this is no frame of HTTP/2 */
+        self->options.events->on_offence(self->options.data, gm_http2_other_protocol);
+    }
+    self->has_begun = true;
+    self->heard += input->size;
     self->is_busy = true;
     taken = nghttp2_session_mem_recv(self->ng, (const uint8_t *)input->bytes, input->size);
     self->is_busy = false;
@@ -490,7 +519,7 @@ static void on_read(h2o_socket_t *sock, const char *err)
     if (err == NULL)
         err = gm_transport_read(sock, self->options.wire, &self->reader, 0);
     if (err != NULL) {
-        go(self);
+        go(self, err);
         return;
     }
     if (self->has_left) {
@@ -506,7 +535,7 @@ static void on_read(h2o_socket_t *sock, const char *err)
 
 /* ---- the owner's side */
 
-static nghttp2_session_callbacks *make_callbacks(void)
+nghttp2_session_callbacks *gm_http2_session_callbacks(void)
 {
     nghttp2_session_callbacks *callbacks;
 
@@ -526,7 +555,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
 static void create_server(gm_http2_session_t *self)
 {
-    nghttp2_session_callbacks *callbacks = make_callbacks();
+    nghttp2_session_callbacks *callbacks = gm_http2_session_callbacks();
     nghttp2_option *option;
 
     if (nghttp2_option_new(&option) != 0)
@@ -557,7 +586,7 @@ static void submit_settings(gm_http2_session_t *self)
                                           (int32_t)options->connection_window);
 }
 
-gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_options_t *options)
+gm_http2_session_t *gm_http2_session_new(const gm_http2_session_options_t *options)
 {
     gm_http2_session_t *self = gm_alloc(sizeof(*self));
 
@@ -566,6 +595,13 @@ gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_option
     self->allowed_ms = gm_clock_coarse_ms();
     h2o_linklist_init_anchor(&self->sent);
     options->sock->data = self;
+    return self;
+}
+
+gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_options_t *options)
+{
+    gm_http2_session_t *self = gm_http2_session_new(options);
+
     create_server(self);
     submit_settings(self);
     return self;
@@ -604,7 +640,7 @@ void gm_http2_session_drain(gm_http2_session_t *self)
     self->is_leaving = true;
     nghttp2_submit_shutdown_notice(self->ng);
     gm_watch_start(self->options.watches, &self->leaving, NOTICE_MS, on_noticed);
-    flush_soon(self);
+    gm_http2_session_flush_soon(self);
 }
 
 void gm_http2_session_terminate(gm_http2_session_t *self, gm_http2_error_t error)
@@ -613,19 +649,16 @@ void gm_http2_session_terminate(gm_http2_session_t *self, gm_http2_error_t error
         return;
     self->is_over = true;
     nghttp2_session_terminate_session(self->ng, error);
-    flush_soon(self);
+    gm_http2_session_flush_soon(self);
 }
 
 void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *fields, size_t count,
                                gm_http2_head_t kind)
 {
     nghttp2_session *ng = self->session->ng;
-    nghttp2_nv on_stack[FIELDS_ON_STACK]; /* fields are few, as a rule; but none is left out */
-    nghttp2_nv *pairs = count <= FIELDS_ON_STACK ? on_stack : gm_alloc(count * sizeof(*pairs));
-    nghttp2_data_provider provider = {.source.ptr = self, .read_callback = read_body};
+    nghttp2_nv on_stack[GM_HTTP2_FIELDS_ON_STACK], *pairs = gm_http2_session_pairs(fields, count, on_stack);
+    nghttp2_data_provider provider = gm_http2_stream_body(self);
 
-    for (size_t i = 0; i != count; ++i)
-        pairs[i] = pair_of(fields[i].name, fields[i].value);
     if (kind == GM_HTTP2_HEAD_INTERIM) {
         nghttp2_submit_headers(ng, NGHTTP2_FLAG_NONE, self->id, NULL, pairs, count, NULL);
     } else {
@@ -633,7 +666,7 @@ void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *
     }
     if (pairs != on_stack)
         free(pairs);
-    flush_soon(self->session);
+    gm_http2_session_flush_soon(self->session);
 }
 
 void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size_t count, bool is_last,
@@ -652,23 +685,30 @@ void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size
         self->is_waiting = false;
         nghttp2_session_resume_data(self->session->ng, self->id);
     }
-    flush_soon(self->session);
+    gm_http2_session_flush_soon(self->session);
 }
 
 void gm_http2_stream_reset(gm_http2_stream_t *self, gm_http2_error_t error)
 {
+    self->out_left = 0; /* what the owner lent is not touched any more */
+    self->is_last = false;
+    if (h2o_linklist_is_linked(&self->link))
+        h2o_linklist_unlink(&self->link);
     nghttp2_submit_rst_stream(self->session->ng, NGHTTP2_FLAG_NONE, self->id, error);
-    flush_soon(self->session);
+    gm_http2_session_flush_soon(self->session);
 }
 
 void gm_http2_session_consume(gm_http2_session_t *self, size_t bytes)
 {
     nghttp2_session_consume_connection(self->ng, bytes);
-    flush_soon(self);
+    gm_http2_session_flush_soon(self);
 }
 
 void gm_http2_stream_consume(gm_http2_stream_t *self, size_t bytes)
 {
-    nghttp2_session_consume(self->session->ng, self->id, bytes);
-    flush_soon(self->session);
+    if (self->session->is_client)
+        nghttp2_session_consume_stream(self->session->ng, self->id, bytes);
+    else
+        nghttp2_session_consume(self->session->ng, self->id, bytes);
+    gm_http2_session_flush_soon(self->session);
 }

@@ -19,13 +19,16 @@ typedef enum gm_http2_error {
     GM_HTTP2_INTERNAL_ERROR = 2,
     GM_HTTP2_REFUSED_STREAM = 7,
     GM_HTTP2_CANCEL = 8,
-    GM_HTTP2_ENHANCE_YOUR_CALM = 11
+    GM_HTTP2_ENHANCE_YOUR_CALM = 11,
+    GM_HTTP2_HTTP_1_1_REQUIRED = 13
 } gm_http2_error_t;
 
 /** One stream; embedded in what its owner has of it, zeroed at first. */
 typedef struct gm_http2_stream {
     int32_t id;
     uint64_t sent_bytes; /* of DATA: grows while the peer takes some */
+    bool has_head;  /* a client's: set by the owner when the final head was here; what follows is trailers */
+    bool was_reset; /* by the peer */
     /* private */
     gm_http2_session_t *session;
     h2o_linklist_t link;    /* linked while its owner is to be told that all it gave is out */
@@ -46,20 +49,21 @@ typedef struct gm_http2_field {
  * gm_http2_session_close are allowed in return; that one from on_gone and on_stalled.
  */
 typedef struct gm_http2_events {
-    /** A request begins. @return its stream; NULL = refused */
+    /** A request begins; servers only. @return its stream; NULL = refused */
     gm_http2_stream_t *(*on_begin)(void *data);
     /** A field of the head or of the trailers, pseudo-fields among them; valid during the call. */
     void (*on_field)(gm_http2_stream_t *stream, gm_span_t name, gm_span_t value, bool is_trailer);
-    /** The head is complete. @param has_ended  nothing follows it */
+    /** A head is complete, a client's perhaps an interim one. @param has_ended  nothing follows it */
     void (*on_head)(gm_http2_stream_t *stream, bool has_ended);
     /** The peer gets room for more only by gm_http2_stream_consume. */
     void (*on_data)(gm_http2_stream_t *stream, const char *bytes, size_t length);
     /** The peer has nothing more to say; trailers, if any, have come before. */
     void (*on_end)(gm_http2_stream_t *stream);
-    /** All that was given to gm_http2_stream_send is out, and it was not the last. */
+    /** All that was given to gm_http2_stream_send is out, and it was not the last; a client's, or the last.
+     */
     void (*on_sent)(gm_http2_stream_t *stream);
     /** The last was given to the session's connection, and the peer has more to say: it may be told to stop.
-     */
+     * Servers only. */
     void (*on_early)(gm_http2_stream_t *stream);
     /** The stream is over, for whatever reason, and forgotten by the session. */
     void (*on_close)(gm_http2_stream_t *stream, uint32_t error);
@@ -69,6 +73,15 @@ typedef struct gm_http2_events {
     void (*on_stalled)(void *data);
     /** The peer has done something that it must not, or too often. @param why  static */
     void (*on_offence)(void *data, const char *why);
+    /** The peer takes no new streams; those that it will not look at end with REFUSED_STREAM. NULL = so what
+     */
+    void (*on_goaway)(void *data);
+    /** The request with this id could not be sent, as the peer wants no more. A client's; on_close is not
+     * called */
+    void (*on_not_sent)(void *data, int32_t id);
+    /** The last frames are out, and nothing is read any more: streams that are left will not end. on_gone
+     * follows. NULL = as that one */
+    void (*on_leaving)(void *data);
 } gm_http2_events_t;
 
 typedef struct gm_http2_session_options {
@@ -87,6 +100,24 @@ typedef struct gm_http2_session_options {
 
 /** The server's side. Takes the socket's callbacks; what lies in its input already is read at once. */
 GM_MUST_USE gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_options_t *options);
+
+/** A client's. The same; for clients only some of the options matter. */
+GM_MUST_USE gm_http2_session_t *gm_http2_session_create_client(const gm_http2_session_options_t *options);
+
+/** The `why` of an offence: the first bytes were of another protocol. */
+extern const char *const gm_http2_other_protocol;
+
+/** When on_gone comes: the error of the library's socket that was the reason; NULL = another. */
+const char *gm_http2_session_error(const gm_http2_session_t *self);
+
+/** How many streams more the peer allows at the moment. A client's. */
+size_t gm_http2_session_room(const gm_http2_session_t *self);
+
+/** How many bytes the peer has sent. A client's. */
+uint64_t gm_http2_session_heard(const gm_http2_session_t *self);
+
+/** Asks the peer for a sign of life. */
+void gm_http2_session_ping(gm_http2_session_t *self);
 
 /** Forgets everything without a word; streams are not told. The socket stays. */
 void gm_http2_session_close(gm_http2_session_t *self);
@@ -114,6 +145,14 @@ void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *
                                gm_http2_head_t kind);
 
 /**
+ * Begins a stream with the head of a request. A client's.
+ * @param stream  embedded in what its owner has of it, zeroed; lives until on_close
+ * @return 0, or -1: the session takes no more
+ */
+GM_MUST_USE int gm_http2_session_request(gm_http2_session_t *self, gm_http2_stream_t *stream,
+                                         const gm_http2_field_t *fields, size_t count, bool has_body);
+
+/**
  * Sends a piece of the body, one at a time, after the head.
  * @param bufs   stay valid until on_sent, or the stream's end
  * @param is_last  the body ends with it, and with `trailers`
@@ -121,7 +160,10 @@ void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *
 void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size_t count, bool is_last,
                           const gm_head_field_t *trailers, size_t trailer_count);
 
-/** Ends a stream. on_close follows. */
+/** Whether all of it that we have to say is out, or in the hands of the socket. */
+bool gm_http2_stream_is_sent(const gm_http2_stream_t *self);
+
+/** Ends a stream. What was lent for it is not touched any more, and on_close follows. */
 void gm_http2_stream_reset(gm_http2_stream_t *self, gm_http2_error_t error);
 
 /** So many bytes of a stream that is over were never taken: the connection has room for them again. */

@@ -77,14 +77,14 @@ void gm_finish_begin_attempt(gm_request_t *request)
         gm_trace_begin_attempt(request);
 }
 
-void gm_finish_use_connection(gm_request_t *request, const gm_client_t *client)
+void gm_finish_use_connection(gm_request_t *request, const gm_exchange_t *exchange)
 {
     gm_record_t *record = &request->record;
 
-    record->is_reused = client->exchanges != 0;
+    record->is_reused = exchange->is_reused;
     if (record->marked_ns != 0) { /* the connection may go before the record is read */
-        char *copy = h2o_mem_alloc_pool(&request->req->pool, sizeof(client->endpoint));
-        record->endpoint = memcpy(copy, client->endpoint, sizeof(client->endpoint));
+        char *copy = h2o_mem_alloc_pool(&request->req->pool, GM_ENDPOINT_TEXT_BYTES);
+        record->endpoint = memcpy(copy, exchange->endpoint, GM_ENDPOINT_TEXT_BYTES);
     }
     if (record->spans != NULL)
         gm_spans_last(record->spans)->endpoint = record->endpoint;

@@ -11,7 +11,7 @@ void gm_finish_open(gm_request_t *request);
 void gm_finish_begin_attempt(gm_request_t *request);
 
 /** The request goes out on this connection. */
-void gm_finish_use_connection(gm_request_t *request, const gm_client_t *client);
+void gm_finish_use_connection(gm_request_t *request, const gm_exchange_t *exchange);
 
 /** The endpoint has answered. */
 void gm_finish_note_answer(gm_request_t *request, int status);

@@ -12,24 +12,25 @@
 
 #include "front/message.h"
 #include "http/fields.h"
+#include "http/reason.h"
 #include "net/transport.h"
 #include "proxy/finish.h"
 #include "proxy/policy.h"
 #include "proxy/reply.h"
 #include "proxy/request_head.h"
 #include "proxy/retry.h"
-#include "upstream/connector.h"
 #include "upstream/pool.h"
 
 typedef struct gm_forward {
     h2o_generator_t super; /* first: the pipeline asks it for more */
     gm_request_t *request;
     gm_downstream_t *downstream;
-    gm_stream_t *body;    /* NULL = the request has none */
-    gm_held_body_t *held; /* request_buffering; NULL = the body is streamed */
-    gm_client_t *client;  /* owned while the exchange runs */
-    gm_watch_t total;     /* request_timeout */
-    gm_turn_t turn;       /* upstream.max_connections */
+    gm_stream_t *body;       /* NULL = the request has none */
+    gm_held_body_t *held;    /* request_buffering; NULL = the body is streamed */
+    gm_exchange_t *exchange; /* owned while it runs */
+    gm_watch_t total;        /* request_timeout */
+    gm_turn_t turn;          /* upstream.max_connections */
+    gm_opening_t opening;    /* of a connection */
     h2o_iovec_t head;
     gm_request_framing_t framing; /* towards the endpoint */
     gm_message_options_t options; /* of the answer's Connection */
@@ -43,6 +44,7 @@ typedef struct gm_forward {
     bool has_flushed;    /* the head is out, even if no body was there */
     bool is_broken;      /* the answer will not be whole */
     bool asks_for_upgrade;
+    bool was_refused;     /* the endpoint did not look at it, once */
     bool is_tunnel;       /* the endpoint switched protocols: both directions last until they are closed */
     bool has_closed_up;   /* the endpoint of a tunnel knows that the client has ended */
     bool has_closed_down; /* the client of a tunnel knows that the endpoint has ended */
@@ -50,7 +52,7 @@ typedef struct gm_forward {
     char size_line[20];
 } gm_forward_t;
 
-static void connect_anew(gm_forward_t *self);
+static void obtain(gm_forward_t *self);
 static void on_body_change(gm_stream_t *body);
 static void write_request(gm_forward_t *self);
 static void send_answer(gm_forward_t *self);
@@ -82,16 +84,14 @@ static void detach(gm_forward_t *self)
     gm_watch_stop(&self->total);
 }
 
-static void drop_client(gm_forward_t *self)
+static void drop_exchange(gm_forward_t *self)
 {
-    gm_client_t *client = self->client;
+    gm_exchange_t *exchange = self->exchange;
 
-    self->client = NULL;
-    if (client != NULL)
-        gm_client_abort(client);
-    if (self->request->connector != NULL)
-        gm_connector_cancel(self->request->connector);
-    self->request->connector = NULL;
+    self->exchange = NULL;
+    if (exchange != NULL)
+        gm_exchange_abort(exchange);
+    gm_opening_cancel(&self->opening);
     gm_turn_leave(&self->turn);
 }
 
@@ -103,7 +103,7 @@ static void on_dispose(void *data)
         gm_request_leave(self->request, self->has_started ? "before its answer ended" : "before its answer");
     self->request->record.bytes_in = self->body_bytes;
     gm_watch_stop(&self->total); /* but the body is not touched: it may have gone before */
-    drop_client(self);
+    drop_exchange(self);
     h2o_buffer_dispose(&self->up);
     h2o_buffer_dispose(&self->down);
 }
@@ -113,7 +113,7 @@ static void cut(gm_forward_t *self, gm_failure_t failure, const char *detail)
 {
     gm_request_fail(self->request, failure, detail);
     detach(self);
-    drop_client(self);
+    drop_exchange(self);
     self->is_broken = self->has_finished = true;
     if (!self->is_sending) {
         self->is_sending = true;
@@ -130,7 +130,7 @@ static void fail(gm_forward_t *self, gm_failure_t failure, const char *detail)
         return;
     }
     detach(self);
-    drop_client(self);
+    drop_exchange(self);
     self->has_finished = true;
     gm_reply_failure(self->request, failure, detail);
 }
@@ -197,8 +197,8 @@ static void end_tunnel_request(gm_forward_t *self)
     if (self->has_closed_up)
         return;
     self->has_closed_up = true;
-    gm_client_half_close(self->client);
-    if (gm_client_has_ended(self->client))
+    gm_exchange_half_close(self->exchange);
+    if (gm_exchange_has_ended(self->exchange))
         send_answer(self);
 }
 
@@ -229,7 +229,7 @@ static int on_head(void *data, const gm_head_t *head, const char *bytes)
         reason[head->reason.length] = '\0'; /* where the line ended */
         req->res.reason = reason;
     } else {
-        req->res.reason = "";
+        req->res.reason = self->exchange->is_multiplexed ? gm_reason_phrase(head->status) : "";
     }
     req->res.content_length =
         head->content_length == GM_HEAD_NO_LENGTH ? SIZE_MAX : (size_t)head->content_length;
@@ -258,22 +258,22 @@ static void take_trailers(gm_forward_t *self)
     gm_downstream_t *downstream = self->downstream;
 
     if (downstream->accepts_trailers &&
-        gm_message_take_trailers(&self->request->req->pool, &self->client->framing.chunked.trailers,
+        gm_message_take_trailers(&self->request->req->pool, &self->exchange->framing.chunked.trailers,
                                  &self->options, &downstream->trailers, &downstream->trailer_count) != 0)
-        self->client->keeps_alive = false; /* the body is whole, but this endpoint writes nonsense */
+        self->exchange->is_tainted = true; /* the body is whole, but this endpoint writes nonsense */
 }
 
 /* The connection goes back before the client has its answer: the next request may use it at once. */
-static void release_client(gm_forward_t *self)
+static void release_exchange(gm_forward_t *self)
 {
-    gm_client_t *client = self->client;
+    gm_exchange_t *exchange = self->exchange;
 
     gm_finish_end_attempt(self->request, GM_NO_FAILURE);
     take_trailers(self);
     detach(self);
-    self->client = NULL;
+    self->exchange = NULL;
     self->has_finished = true;
-    gm_pool_give(pool_of(self->request), client);
+    gm_pool_give(pool_of(self->request), exchange);
     gm_turn_leave(&self->turn);
 }
 
@@ -286,13 +286,13 @@ static void send_answer(gm_forward_t *self)
     if (self->is_sending)
         return;
     gm_transport_clear(&self->down);
-    if (self->client != NULL) {
-        gm_client_take(self->client, &self->down);
-        if (gm_client_has_ended(self->client)) {
+    if (self->exchange != NULL) {
+        gm_exchange_take(self->exchange, &self->down);
+        if (gm_exchange_has_ended(self->exchange)) {
             if (!self->is_tunnel || end_tunnel_answer(self))
-                release_client(self);
-        } else if (gm_client_has_broken_off(self->client)) {
-            bool was_silent = self->client->was_silent;
+                release_exchange(self);
+        } else if (gm_exchange_has_broken_off(self->exchange)) {
+            bool was_silent = self->exchange->was_silent;
             if (self->down->size == 0) {
                 fail(self, was_silent ? GM_FAILURE_RESPONSE_TIMEOUT : GM_FAILURE_RESPONSE_TRUNCATED,
                      was_silent ? "silent for read_timeout" : "the backend broke off within its answer");
@@ -306,8 +306,8 @@ static void send_answer(gm_forward_t *self)
     if (piece.len == 0 && state == H2O_SEND_STATE_IN_PROGRESS && self->has_flushed)
         return;
     self->is_sending = self->has_flushed = true;
-    if (self->client != NULL)
-        gm_client_set_taker_busy(self->client, true);
+    if (self->exchange != NULL)
+        self->exchange->is_taker_busy = true;
     h2o_send(req, &piece, piece.len != 0, state);
 }
 
@@ -317,15 +317,15 @@ static void on_proceed(h2o_generator_t *generator, h2o_req_t *req)
 
     (void)req;
     self->is_sending = false;
-    if (self->client != NULL)
-        gm_client_set_taker_busy(self->client, false);
+    if (self->exchange != NULL)
+        self->exchange->is_taker_busy = false;
     send_answer(self);
 }
 
 static void on_stop(h2o_generator_t *generator, h2o_req_t *req)
 {
     (void)req;
-    drop_client((gm_forward_t *)generator);
+    drop_exchange((gm_forward_t *)generator);
 }
 
 static void on_body(void *data)
@@ -353,6 +353,7 @@ static void on_body(void *data)
 static size_t add_body(gm_forward_t *self, h2o_iovec_t *bufs)
 {
     size_t count = 0, piece = self->has_whole_body ? self->up->size : 0;
+    bool is_chunked = self->framing.is_chunked && !self->exchange->is_multiplexed;
 
     if (!self->has_whole_body && self->body->available != 0) {
         gm_transport_clear(&self->up);
@@ -361,18 +362,20 @@ static size_t add_body(gm_forward_t *self, h2o_iovec_t *bufs)
         piece = self->up->size;
         self->body_bytes += piece;
     }
-    if (piece != 0 && self->framing.is_chunked)
+    if (piece != 0 && is_chunked)
         bufs[count++] = h2o_iovec_init(
             self->size_line, (size_t)snprintf(self->size_line, sizeof(self->size_line), "%zx\r\n", piece));
     if (piece != 0)
         bufs[count++] = h2o_iovec_init(self->up->bytes, piece);
-    if (piece != 0 && self->framing.is_chunked)
+    if (piece != 0 && is_chunked)
         bufs[count++] = h2o_iovec_init(H2O_STRLIT("\r\n"));
     if (!self->body->has_ended || self->body->available != 0)
         return count;
     self->has_sent_all = true;
     self->has_whole_body = self->body_bytes == self->up->size;
-    if (self->framing.is_chunked)
+    self->exchange->trailers = self->body->trailers;
+    self->exchange->trailer_count = self->body->trailer_count;
+    if (is_chunked)
         bufs[count++] =
             gm_message_last_chunk(&self->request->req->pool, self->body->trailers, self->body->trailer_count);
     return count;
@@ -409,7 +412,7 @@ static void write_request(gm_forward_t *self)
     h2o_iovec_t bufs[5];
     size_t count = 0;
 
-    if (self->client == NULL || gm_client_is_writing(self->client))
+    if (self->exchange == NULL || self->exchange->is_writing)
         return;
     if (self->has_sent_all) {
         if (self->is_tunnel)
@@ -427,9 +430,9 @@ static void write_request(gm_forward_t *self)
         return;
     if (self->body != NULL)
         self->body->is_taker_busy = count != 0;
-    if (count != 0) {
+    if (count != 0 || (self->has_sent_all && self->exchange->is_multiplexed)) {
         await(self, GM_PHASE_SENT);
-        gm_client_write(self->client, bufs, count, self->has_sent_all && !self->is_tunnel);
+        gm_exchange_write(self->exchange, bufs, count, self->has_sent_all && !self->is_tunnel);
     } else if (!self->has_sent_all) {
         await(self, GM_PHASE_BODY);
     } else if (self->is_tunnel) {
@@ -477,77 +480,77 @@ static void rewind_request(gm_forward_t *self)
     self->body_bytes = 0;
 }
 
-static void on_error(void *data, const gm_client_error_t *error)
+/* A connection turned out to be dead, or refused to look at the request: there may be another. */
+static bool is_to_go_again(gm_forward_t *self, const gm_exchange_error_t *error)
+{
+    bool has_body = self->has_whole_body || self->held != NULL;
+
+    if (error->was_unprocessed && !self->was_refused) {
+        self->was_refused = true;
+        return gm_retry_has_all(self->has_taken_body, has_body);
+    }
+    return error->was_stale && gm_retry_is_allowed(self->request->req, self->has_taken_body, has_body);
+}
+
+static void on_error(void *data, const gm_exchange_error_t *error)
 {
     gm_forward_t *self = data;
 
-    self->client = NULL;
-    if (error->was_stale && gm_retry_is_allowed(self->request->req, self->has_taken_body,
-                                                self->has_whole_body || self->held != NULL)) {
-        rewind_request(self);
-        gm_finish_end_attempt(self->request, (int)error->failure);
-        connect_anew(self);
-        if (self->request->record.spans != NULL) /* it names the attempt */
-            make_head(self);
+    self->exchange = NULL;
+    if (!is_to_go_again(self, error)) {
+        fail(self, error->failure, error->detail);
         return;
     }
-    fail(self, error->failure, error->detail);
+    rewind_request(self);
+    gm_finish_end_attempt(self->request, (int)error->failure);
+    self->opening.options.is_new = true;
+    obtain(self);
+    if (self->request->record.spans != NULL) /* it names the attempt */
+        make_head(self);
 }
 
 /* ---- the connection */
 
-static const gm_client_events_t events = {.on_interim = on_interim,
-                                          .on_head = on_head,
-                                          .on_body = on_body,
-                                          .on_written = on_written,
-                                          .on_error = on_error};
+static const gm_exchange_events_t events = {.on_interim = on_interim,
+                                            .on_head = on_head,
+                                            .on_body = on_body,
+                                            .on_written = on_written,
+                                            .on_error = on_error};
 
-static void begin_exchange(gm_forward_t *self, gm_client_t *client)
+static void begin_exchange(gm_forward_t *self, gm_exchange_t *exchange)
 {
-    const gm_timeout_conf_t *timeouts = timeouts_of(self->request);
-
-    self->client = client;
-    gm_finish_use_connection(self->request, client);
-    gm_client_begin(client, &events, self, is_head_request(self), timeouts->read_timeout_ms,
-                    timeouts->write_timeout_ms);
+    self->exchange = exchange;
+    self->opening.options.avoid = exchange->connection;
+    if (exchange->is_multiplexed)
+        gm_turn_leave(&self->turn); /* the connection has one, or needs none */
+    gm_finish_use_connection(self->request, exchange);
     if (self->body != NULL && !self->has_taken_body)
         self->body->start(self->body);
     write_request(self);
 }
 
-static void on_connected(void *data, const gm_connected_t *result)
+static void on_opened(gm_opening_t *opening, const gm_opened_t *result)
 {
-    gm_forward_t *self = data;
+    gm_forward_t *self = H2O_STRUCT_FROM_MEMBER(gm_forward_t, opening, opening);
 
-    self->request->connector = NULL;
-    if (result->sock == NULL) {
+    if (result->exchange != NULL)
+        begin_exchange(self, result->exchange);
+    else if (result->is_to_ask_again)
+        obtain(self);
+    else
         fail(self, result->failure, result->detail);
-        return;
-    }
-    begin_exchange(self, gm_pool_adopt(pool_of(self->request), result));
 }
 
-static void connect_anew(gm_forward_t *self)
+static void connect_alone(gm_forward_t *self)
 {
-    gm_proxy_context_t *context = self->request->context;
+    gm_exchange_t *exchange =
+        self->opening.options.is_new ? NULL : gm_pool_take(pool_of(self->request), &self->opening.options);
 
     gm_finish_begin_attempt(self->request);
-    self->request->connector = gm_connector_start(
-        &context->connecting, self->request->cluster, gm_pool_preferred_address(pool_of(self->request)),
-        context->proxy->tls[self->request->route->cluster], &self->request->record, on_connected, self);
-}
-
-static void connect_first(gm_forward_t *self)
-{
-    /* what must not be sent twice must not be sent into a connection that is closed already */
-    gm_client_t *client = gm_pool_take(pool_of(self->request), !gm_retry_is_idempotent(self->request->req));
-
-    if (client == NULL) {
-        connect_anew(self);
-        return;
-    }
-    gm_finish_begin_attempt(self->request);
-    begin_exchange(self, client);
+    if (exchange != NULL)
+        begin_exchange(self, exchange);
+    else
+        gm_opening_start(&self->opening, pool_of(self->request));
 }
 
 static void on_turn(gm_turn_t *turn, bool is_late)
@@ -558,7 +561,51 @@ static void on_turn(gm_turn_t *turn, bool is_late)
         fail(self, GM_FAILURE_OVERLOADED,
              "proxy.upstream.max_connections are in use, and none was free in time");
     else
-        connect_first(self);
+        connect_alone(self);
+}
+
+/* A stream of a connection that is there, or is on its way. @return whether there will be one */
+static bool share_connection(gm_forward_t *self)
+{
+    gm_exchange_t *exchange = gm_pool_take_stream(pool_of(self->request), &self->opening.options);
+
+    if (exchange == NULL && !gm_opening_join(&self->opening, pool_of(self->request)))
+        return false;
+    gm_finish_begin_attempt(self->request);
+    if (exchange != NULL)
+        begin_exchange(self, exchange);
+    return true;
+}
+
+/* A connection, or a part in one. One that had a turn keeps it for another try. */
+static void obtain(gm_forward_t *self)
+{
+    gm_pool_t *pool = pool_of(self->request);
+
+    if (gm_pool_expects_streams(pool) && share_connection(self))
+        return;
+    if (gm_turn_is_had(&self->turn) || gm_turn_take(gm_pool_turns(pool), &self->turn, on_turn))
+        connect_alone(self);
+    else
+        gm_record_enter(&self->request->record, GM_PHASE_QUEUE);
+}
+
+static void prepare_opening(gm_forward_t *self)
+{
+    const gm_timeout_conf_t *timeouts = timeouts_of(self->request);
+
+    self->opening.options = (gm_exchange_options_t){
+        .events = &events,
+        .data = self,
+        .is_head = is_head_request(self),
+        /* what must not be sent twice must not be sent into a connection that is closed already */
+        .must_be_open = !gm_retry_is_idempotent(self->request->req),
+        .is_http1 = self->asks_for_upgrade && gm_pool_speaks_http1(pool_of(self->request)),
+        .read_ms = timeouts->read_timeout_ms,
+        .write_ms = timeouts->write_timeout_ms};
+    self->opening.record = &self->request->record;
+    self->opening.turn = &self->turn;
+    self->opening.cb = on_opened;
 }
 
 /* @param is_head  an answer to it cannot be a tunnel */
@@ -602,10 +649,8 @@ static void begin(gm_forward_t *self)
     }
     if (self->body == NULL || self->body->has_ended || self->held != NULL)
         start_total(self);
-    if (gm_turn_take(gm_pool_turns(pool_of(self->request)), &self->turn, on_turn))
-        connect_first(self);
-    else
-        gm_record_enter(&self->request->record, GM_PHASE_QUEUE);
+    prepare_opening(self);
+    obtain(self);
 }
 
 /* ---- request_buffering */

@@ -46,7 +46,7 @@ static void connect_first(gm_request_t *request)
     request->connector =
         gm_connector_start(&context->connecting, request->cluster,
                            gm_pool_h2o_preferred_address(context->pools_h2o[request->route->cluster]), NULL,
-                           &request->record, on_connected, request);
+                           false, &request->record, on_connected, request);
 }
 
 void gm_forward_h2o_start(gm_request_t *request)

@@ -8,6 +8,7 @@
 #include "config/schema.h"
 #include "front/downstream.h"
 #include "http/path.h"
+#include "http/reason.h"
 #include "proxy/policy_facts.h"
 
 #define HTTP_PORT 80
@@ -134,15 +135,6 @@ static h2o_iovec_t make_location(gm_request_t *request, const place_t *there, bo
     return location;
 }
 
-static const char *reason_phrase(int status)
-{
-    return status == 301   ? "Moved Permanently"
-           : status == 302 ? "Found"
-           : status == 303 ? "See Other"
-           : status == 307 ? "Temporary Redirect"
-                           : "Permanent Redirect";
-}
-
 static gm_verdict_t refuse(gm_request_t *request, const char *why)
 {
     gm_policy_refuse(request, GM_FAILURE_BAD_REQUEST, why);
@@ -171,7 +163,7 @@ static gm_verdict_t on_request(const void *self, gm_request_t *request, void **o
         return refuse(request, "without a Host nobody can be sent to it by another scheme or port");
     location = make_location(request, &there, is_path_only);
     req->res.status = atoi(gm_redirect_statuses[conf->status]);
-    req->res.reason = reason_phrase(req->res.status);
+    req->res.reason = gm_reason_phrase((unsigned)req->res.status);
     req->res.content_length = 0;
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_LOCATION, "Location", location.base,
                    location.len);

@@ -110,7 +110,8 @@ gm_proxy_t *gm_proxy_create(gm_snapshot_t *snapshot, size_t worker_count, gm_err
     for (size_t i = 0; i != self->cluster_count; ++i) {
         if (clusters[i].tls == NULL)
             continue;
-        if ((self->tls[i] = gm_tls_client_context_create(clusters[i].tls, clusters[i].host, err)) == NULL) {
+        if ((self->tls[i] = gm_tls_client_context_create(clusters[i].tls, clusters[i].host,
+                                                         clusters[i].protocol, err)) == NULL) {
             gm_proxy_destroy(self);
             return NULL;
         }
@@ -172,11 +173,17 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
     gm_proxy_context_t *self = gm_alloc(sizeof(*self));
     const gm_timeout_conf_t *timeout = &gm_snapshot_config(proxy->snapshot)->proxy.timeout;
     const gm_upstream_conf_t *upstream = &gm_snapshot_config(proxy->snapshot)->proxy.upstream;
-
-    gm_pool_options_t pool = {.idle_ms = upstream->idle_timeout_ms,
+    size_t count;
+    const gm_snapshot_cluster_t *clusters = gm_snapshot_clusters(proxy->snapshot, &count);
+    gm_pool_options_t pool = {.connecting = &self->connecting,
+                              .idle_ms = upstream->idle_timeout_ms,
                               .max_idle = upstream->max_idle_per_endpoint,
                               .max_connections = upstream->max_connections,
-                              .patience_ms = timeout->connect_timeout_ms};
+                              .patience_ms = timeout->connect_timeout_ms,
+                              .soon = &self->super.zero_timeout,
+                              .max_streams = upstream->max_streams_per_connection,
+                              .write_ms = timeout->write_timeout_ms,
+                              .ping_ms = upstream->ping_interval_ms};
 
     h2o_context_init(&self->super, loop, globalconf);
     self->proxy = proxy;
@@ -187,7 +194,7 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
             proxy->metrics, atomic_fetch_add_explicit(&proxy->shards, 1, memory_order_relaxed));
     self->sample = (uint32_t)gm_snapshot_config(proxy->snapshot)->tracing.otlp.sample;
     gm_random_init(&self->random);
-    pool.watches = self->watches = gm_watches_create(shortest(timeout));
+    self->watches = gm_watches_create(shortest(timeout));
     h2o_timeout_init(loop, &self->request_timeout, timeout->request_timeout_ms);
     h2o_timeout_init(loop, &self->poll_interval, POLL_MS);
     self->connecting = (gm_connecting_t){.loop = loop,
@@ -196,11 +203,14 @@ gm_proxy_context_t *gm_proxy_context_create(gm_proxy_t *proxy, h2o_loop_t *loop,
                                          .poll = &self->poll_interval};
     self->pools = gm_alloc((proxy->cluster_count + 1) * sizeof(self->pools[0]));
     self->pools_h2o = gm_alloc((proxy->cluster_count + 1) * sizeof(self->pools_h2o[0]));
-    for (size_t i = 0; i != proxy->cluster_count; ++i)
+    for (size_t i = 0; i != proxy->cluster_count; ++i) {
+        pool.tls = proxy->tls[i];
+        pool.protocol = clusters[i].protocol;
         if (gm_proxy_is_ours(proxy))
             self->pools[i] = gm_pool_create(proxy->clusters[i], &pool);
         else
             self->pools_h2o[i] = gm_pool_h2o_create(loop, proxy->clusters[i], upstream->idle_timeout_ms);
+    }
     return self;
 }
 

@@ -15,7 +15,12 @@ bool gm_retry_is_idempotent(const h2o_req_t *req)
     return false;
 }
 
+bool gm_retry_has_all(bool has_taken_body, bool has_whole_body)
+{
+    return !has_taken_body || has_whole_body;
+}
+
 bool gm_retry_is_allowed(const h2o_req_t *req, bool has_taken_body, bool has_whole_body)
 {
-    return gm_retry_is_idempotent(req) && (!has_taken_body || has_whole_body);
+    return gm_retry_is_idempotent(req) && gm_retry_has_all(has_taken_body, has_whole_body);
 }

@@ -188,11 +188,8 @@ static void make_request(gm_exporter_t *self)
 
 static void send_batch(gm_exporter_t *self)
 {
-    const gm_post_options_t options = {.pool = self->pool,
-                                       .cluster = self->cluster,
-                                       .tls = self->tls,
-                                       .connecting = &self->connecting,
-                                       .timeout_ms = self->conf->timeout_ms};
+    const gm_post_options_t options = {
+        .pool = self->pool, .watches = self->watches, .timeout_ms = self->conf->timeout_ms};
 
     gm_watch_stop(&self->timer);
     if (self->batch.spans == 0)
@@ -271,19 +268,23 @@ static void wake(void *data)
 
 static void set_up(gm_exporter_t *self)
 {
-    gm_pool_options_t pool = {.idle_ms = KEEP_IDLE_MS, .max_idle = 1};
+    const gm_pool_options_t pool = {.connecting = &self->connecting,
+                                    .tls = self->tls,
+                                    .protocol = GM_PROTOCOL_HTTP1,
+                                    .idle_ms = KEEP_IDLE_MS,
+                                    .max_idle = 1};
 
     self->loop = h2o_evloop_create();
     self->messages = h2o_multithread_create_queue(self->loop);
     h2o_multithread_register_receiver(self->messages, &self->receiver, on_message);
-    pool.watches = self->watches =
+    self->watches =
         gm_watches_create(self->conf->delay_ms < SHORTEST_MS ? SHORTEST_MS : self->conf->delay_ms);
-    self->pool = gm_pool_create(self->cluster, &pool);
     h2o_timeout_init(self->loop, &self->poll, POLL_MS);
     self->connecting = (gm_connecting_t){.loop = self->loop,
                                          .watches = self->watches,
                                          .timeout_ms = self->conf->timeout_ms,
                                          .poll = &self->poll};
+    self->pool = gm_pool_create(self->cluster, &pool);
 }
 
 static void tear_down(gm_exporter_t *self)
@@ -349,7 +350,7 @@ static int open_tls(gm_exporter_t *self, gm_error_t *err)
 
     if (!self->url.is_https)
         return 0;
-    if ((self->tls = gm_tls_client_context_create(conf, self->url.at.host, err)) == NULL)
+    if ((self->tls = gm_tls_client_context_create(conf, self->url.at.host, GM_PROTOCOL_HTTP1, err)) == NULL)
         return -1;
     gm_connector_prepare(self->tls);
     return 0;

@@ -33,10 +33,13 @@
     X(CONNECTION_TERMINATED,   502, "connection_terminated",   "connection_terminated",     true,  LOCAL, "the backend closed the connection before it answered", "curl -v {url}") \
     X(RESPONSE_MALFORMED,      502, "response_malformed",      "http_protocol_error",       false, LOCAL, "the backend's answer is not valid HTTP", "curl -v {url}") \
     X(RESPONSE_TRUNCATED,      502, "response_truncated",      "http_response_incomplete",  true,  LOCAL, "the backend broke off within its answer", "curl -v {url}") \
+    X(STREAM_RESET,            502, "stream_reset",            "http_response_incomplete",  true,  LOCAL, "the backend reset the stream of this request", "the backend's log") \
+    X(PROTOCOL_MISMATCH,       502, "protocol_mismatch",       "http_protocol_error",       false, LOCAL, "the backend does not speak the HTTP version that it is configured for", "protocol: http1 for this backend") \
     X(DNS_FAILED,              502, "dns_failed",              "dns_error",                 true,  LOCAL, "the backend's name cannot be resolved", "getent hosts {host}") \
     X(TLS_HANDSHAKE_FAILED,    502, "tls_handshake_failed",    "tls_protocol_error",        true,  LOCAL, "the TLS handshake with the backend failed", "openssl s_client -connect {backend}") \
     X(TLS_CERTIFICATE_INVALID, 502, "tls_certificate_invalid", "tls_certificate_error",     false, LOCAL, "the backend's certificate is not trusted", "openssl s_client -connect {backend}") \
     X(OVERLOADED,              503, "overloaded",              "connection_limit_reached",  true,  LOCAL, "the proxy has no room for this request at the moment", "again in a second, or more room in what the cause names") \
+    X(STREAM_REFUSED,          503, "stream_refused",          "connection_limit_reached",  true,  LOCAL, "the backend refused the request before it looked at it", "again in a second, or the backend's limit of streams") \
     X(NO_ENDPOINT,             503, "no_endpoint",             "destination_unavailable",   true,  LOCAL, "the backend's name has no address", "getent ahosts {host}") \
     X(DRAINING,                503, "draining",                "proxy_internal_response",   true,  LOCAL, "the proxy is shutting down", "again in a second, or a longer proxy.timeout.shutdown_timeout") \
     X(CONNECT_TIMEOUT,         504, "connect_timeout",         "connection_timeout",        true,  LOCAL, "the backend did not accept the connection in time", "curl {url}, or a longer proxy.timeout.connect_timeout") \

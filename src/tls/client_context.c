@@ -157,9 +157,27 @@ static int load_files(SSL_CTX *context, const gm_backend_tls_conf_t *conf, gm_er
     return 0;
 }
 
-SSL_CTX *gm_tls_client_context_create(const gm_backend_tls_conf_t *conf, const char *host, gm_error_t *err)
+static const unsigned char http1[] = "\x08http/1.1";
+
+/* What is offered by ALPN. @return 0 or -1 */
+static int offer(SSL_CTX *context, gm_protocol_t protocol)
 {
-    static const unsigned char protocols[] = "\x08http/1.1";
+    static const unsigned char h2[] = "\x02h2", both[] = "\x02h2\x08http/1.1";
+    const unsigned char *names = protocol == GM_PROTOCOL_HTTP1 ? http1
+                                 : protocol == GM_PROTOCOL_H2  ? h2
+                                                               : both;
+
+    return SSL_CTX_set_alpn_protos(context, names, (unsigned)strlen((const char *)names)) == 0 ? 0 : -1;
+}
+
+void gm_tls_client_offer_http1(SSL *ssl)
+{
+    SSL_set_alpn_protos(ssl, http1, sizeof(http1) - 1);
+}
+
+SSL_CTX *gm_tls_client_context_create(const gm_backend_tls_conf_t *conf, const char *host,
+                                      gm_protocol_t protocol, gm_error_t *err)
+{
     SSL_CTX *context = SSL_CTX_new(TLS_client_method());
     state_t *state;
 
@@ -176,8 +194,8 @@ SSL_CTX *gm_tls_client_context_create(const gm_backend_tls_conf_t *conf, const c
     SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
     SSL_CTX_sess_set_new_cb(context, on_new_session);
     SSL_CTX_set_info_callback(context, on_info);
-    if (SSL_CTX_set_alpn_protos(context, protocols, sizeof(protocols) - 1) != 0) {
-        fail(err, "OpenSSL cannot start for", host); /* here 0 is success */
+    if (offer(context, protocol) != 0) {
+        fail(err, "OpenSSL cannot start for", host);
         goto Error;
     }
     if (set_verification(context, conf, state, err) == 0 && load_files(context, conf, err) == 0)

@@ -19,11 +19,15 @@
  * h2o_socket_error_ssl_cert_name_mismatch, …_cert_invalid and …_no_cert mean nothing and the socket can be
  * used: what this context does not accept fails within the handshake, with another error. The info callback
  * is taken.
- * @param host  the backend's
+ * @param host      the backend's
+ * @param protocol  what is offered by ALPN
  * @return owned by the caller, SSL_CTX_free(); NULL with *err filled. Main thread; used by all workers.
  */
 GM_MUST_USE SSL_CTX *gm_tls_client_context_create(const gm_backend_tls_conf_t *conf, const char *host,
-                                                  gm_error_t *err);
+                                                  gm_protocol_t protocol, gm_error_t *err);
+
+/** Before the handshake: this connection asks for HTTP/1.1, whatever its context would. */
+void gm_tls_client_offer_http1(SSL *ssl);
 
 /**
  * Who is to be told when a handshake begins, before its first byte. Main thread, before the first connection.

@@ -18,7 +18,14 @@ static const gm_head_limits_t head_limits = {.max_bytes = 64 * 1024,
                                              .max_target_bytes = 0,
                                              .max_fields = GM_HEAD_MAX_FIELDS};
 
+static const gm_exchange_ops_t ops;
+
 static void on_read(h2o_socket_t *sock, const char *err);
+
+static gm_client_t *client_of(gm_exchange_t *exchange)
+{
+    return (gm_client_t *)exchange;
+}
 
 gm_client_t *gm_client_create(gm_watches_t *watches, h2o_socket_t *sock, gm_tls_wire_t *wire)
 {
@@ -27,6 +34,8 @@ gm_client_t *gm_client_create(gm_watches_t *watches, h2o_socket_t *sock, gm_tls_
     self->watches = watches;
     self->sock = sock;
     self->wire = wire;
+    self->super.ops = &ops;
+    self->super.endpoint = self->endpoint;
     sock->data = self;
     gm_transport_init(sock, wire);
     return self;
@@ -35,7 +44,7 @@ gm_client_t *gm_client_create(gm_watches_t *watches, h2o_socket_t *sock, gm_tls_
 void gm_client_abort(gm_client_t *self)
 {
     gm_watch_stop(&self->watch);
-    gm_framing_dispose(&self->framing);
+    gm_framing_dispose(&self->super.framing);
     h2o_socket_close(self->sock);
     free(self);
 }
@@ -55,12 +64,13 @@ static void set_reading(gm_client_t *self, bool on)
 
 static void fail(gm_client_t *self, gm_failure_t failure, const char *detail)
 {
-    const gm_client_events_t *events = self->events;
-    void *data = self->data;
+    const gm_exchange_events_t *events = self->super.events;
+    void *data = self->super.data;
     bool was_lost = failure == GM_FAILURE_CONNECTION_RESET || failure == GM_FAILURE_CONNECTION_TERMINATED;
-    const gm_client_error_t error = {failure, detail,
-                                     was_lost && self->exchanges > 1 && self->interim_count == 0 &&
-                                         self->sock->input->size == 0};
+    const gm_exchange_error_t error = {.failure = failure,
+                                       .detail = detail,
+                                       .was_stale = was_lost && self->super.is_reused &&
+                                                    self->interim_count == 0 && self->sock->input->size == 0};
 
     gm_client_abort(self);
     events->on_error(data, &error);
@@ -68,12 +78,12 @@ static void fail(gm_client_t *self, gm_failure_t failure, const char *detail)
 
 static void break_off(gm_client_t *self)
 {
-    self->has_broken_off = true;
+    self->super.has_broken_off = true;
     self->keeps_alive = false;
     self->state = GM_CLIENT_DONE;
     gm_watch_stop(&self->watch);
     set_reading(self, false);
-    self->events->on_body(self->data);
+    self->super.events->on_body(self->super.data);
 }
 
 static void on_late(gm_watch_t *watch)
@@ -88,11 +98,11 @@ static void on_late(gm_watch_t *watch)
         return;
     }
     if (self->state == GM_CLIENT_BODY) {
-        self->was_silent = true;
+        self->super.was_silent = true;
         break_off(self);
     } else {
         fail(self, GM_FAILURE_RESPONSE_TIMEOUT,
-             gm_client_is_writing(self) ? "it took nothing for write_timeout" : "silent for read_timeout");
+             self->super.is_writing ? "it took nothing for write_timeout" : "silent for read_timeout");
     }
 }
 
@@ -108,17 +118,17 @@ static void choose_framing(gm_client_t *self, const gm_head_t *head)
     self->keeps_alive = head->keeps_alive;
     self->keep_alive_s = head->keep_alive_s;
     if (head->status == 101) {
-        gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
+        gm_framing_init(&self->super.framing, GM_FRAMING_UNTIL_CLOSE, 0);
         self->keeps_alive = false;
         self->read_ms = 0; /* both sides may be quiet now */
     } else if (self->is_head_request || head->status == 204 || head->status == 304) {
-        gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
+        gm_framing_init(&self->super.framing, GM_FRAMING_LENGTH, 0);
     } else if (head->is_chunked) {
-        gm_framing_init(&self->framing, GM_FRAMING_CHUNKED, 0);
+        gm_framing_init(&self->super.framing, GM_FRAMING_CHUNKED, 0);
     } else if (head->content_length != GM_HEAD_NO_LENGTH) {
-        gm_framing_init(&self->framing, GM_FRAMING_LENGTH, head->content_length);
+        gm_framing_init(&self->super.framing, GM_FRAMING_LENGTH, head->content_length);
     } else {
-        gm_framing_init(&self->framing, GM_FRAMING_UNTIL_CLOSE, 0);
+        gm_framing_init(&self->super.framing, GM_FRAMING_UNTIL_CLOSE, 0);
         self->keeps_alive = false;
     }
 }
@@ -129,9 +139,9 @@ static int feed(gm_client_t *self)
     h2o_buffer_t *input = self->sock->input;
     size_t size = input->size;
 
-    if (size == 0 || self->framing.has_ended)
+    if (size == 0 || self->super.framing.has_ended)
         return 0;
-    if (gm_framing_feed(&self->framing, input->bytes, &size) != 0)
+    if (gm_framing_feed(&self->super.framing, input->bytes, &size) != 0)
         return -1;
     if (size == 0)
         h2o_buffer_consume(&self->sock->input, input->size);
@@ -142,8 +152,8 @@ static int feed(gm_client_t *self)
 
 static uint64_t hint(const gm_client_t *self)
 {
-    return self->state == GM_CLIENT_BODY && self->framing.kind == GM_FRAMING_LENGTH
-               ? self->framing.left - self->framing.ready
+    return self->state == GM_CLIENT_BODY && self->super.framing.kind == GM_FRAMING_LENGTH
+               ? self->super.framing.left - self->super.framing.ready
                : 0;
 }
 
@@ -154,7 +164,7 @@ static void report_body(gm_client_t *self)
         break_off(self);
         return;
     }
-    if (self->framing.has_ended) {
+    if (self->super.framing.has_ended) {
         self->state = GM_CLIENT_DONE;
         gm_watch_stop(&self->watch);
     } else if (self->sock->input->size >=
@@ -164,16 +174,17 @@ static void report_body(gm_client_t *self)
     } else {
         gm_watch_renew(&self->watch);
     }
-    self->events->on_body(self->data);
+    self->super.events->on_body(self->super.data);
 }
 
 /* The read that brought the head filled its buffer: the rest is there too, and one write is cheaper than two.
  */
 static void read_on(gm_client_t *self, bool was_filled)
 {
-    if (was_filled && self->framing.kind == GM_FRAMING_LENGTH && self->framing.left > self->sock->input->size)
+    if (was_filled && self->super.framing.kind == GM_FRAMING_LENGTH &&
+        self->super.framing.left > self->sock->input->size)
         gm_transport_read(self->sock, self->wire, &self->reader,
-                          (size_t)(self->framing.left - self->sock->input->size));
+                          (size_t)(self->super.framing.left - self->sock->input->size));
     /* an error comes again with the next event */
 }
 
@@ -181,12 +192,12 @@ static void on_final_head(gm_client_t *self, const gm_head_t *head, bool was_fil
 {
     size_t length = head->length;
 
-    if (self->events->on_head(self->data, head, self->sock->input->bytes) != 0)
+    if (self->super.events->on_head(self->super.data, head, self->sock->input->bytes) != 0)
         return;
     choose_framing(self, head);
     self->state = GM_CLIENT_BODY;
     h2o_buffer_consume(&self->sock->input, length);
-    if (!self->framing.has_ended)
+    if (!self->super.framing.has_ended)
         watch_answer(self);
     read_on(self, was_filled);
     report_body(self);
@@ -215,7 +226,7 @@ static void on_head_bytes(gm_client_t *self, bool was_filled)
             fail(self, GM_FAILURE_RESPONSE_MALFORMED, "interim answers without end");
             return;
         }
-        self->events->on_interim(self->data, &head);
+        self->super.events->on_interim(self->super.data, &head);
         h2o_buffer_consume(&self->sock->input, head.length);
         self->seen = 0;
     }
@@ -231,12 +242,12 @@ static void on_end(gm_client_t *self, const char *err)
         bool is_reset = !is_closed && err != gm_transport_error_cut;
         fail(self, is_reset ? GM_FAILURE_CONNECTION_RESET : GM_FAILURE_CONNECTION_TERMINATED,
              is_reset ? "reset before an answer" : "closed before an answer");
-    } else if (is_closed && self->state == GM_CLIENT_BODY && gm_framing_close(&self->framing)) {
+    } else if (is_closed && self->state == GM_CLIENT_BODY && gm_framing_close(&self->super.framing)) {
         self->state = GM_CLIENT_DONE;
         self->keeps_alive = false;
         gm_watch_stop(&self->watch);
         set_reading(self, false);
-        self->events->on_body(self->data);
+        self->super.events->on_body(self->super.data);
     } else if (self->state == GM_CLIENT_BODY) {
         break_off(self);
     } else { /* after the answer's end, before the owner has taken it all */
@@ -247,7 +258,7 @@ static void on_end(gm_client_t *self, const char *err)
 
 static void leave(gm_client_t *self)
 {
-    self->on_gone(self->data, self);
+    self->on_gone(self->super.data, self);
     gm_client_abort(self);
 }
 
@@ -263,6 +274,7 @@ static void on_read(h2o_socket_t *sock, const char *err)
             leave(self);                                                 /* whatever it says, nobody asked */
         return;
     }
+    self->reader.is_taker_busy = self->super.is_taker_busy;
     if (err == NULL)
         err = gm_transport_read(sock, self->wire, &self->reader, expected < SIZE_MAX ? (size_t)expected : 0);
     if (err != NULL) {
@@ -280,29 +292,32 @@ static void on_read(h2o_socket_t *sock, const char *err)
 
 /* ---- the owner's side */
 
-void gm_client_begin(gm_client_t *self, const gm_client_events_t *events, void *data, bool is_head,
-                     uint64_t read_ms, uint64_t write_ms)
+gm_exchange_t *gm_client_begin(gm_client_t *self, const gm_exchange_options_t *options)
 {
     gm_watch_stop(&self->watch);
     self->state = GM_CLIENT_HEAD;
-    self->events = events;
-    self->data = data;
-    self->is_head_request = is_head;
-    self->read_ms = read_ms;
-    self->write_ms = write_ms;
-    self->has_sent_all = self->has_write_failed = self->has_broken_off = self->was_silent = false;
-    self->may_have_more = self->reader.is_taker_busy = false;
+    self->super.events = options->events;
+    self->super.data = options->data;
+    self->super.is_reused = self->has_served;
+    self->super.has_broken_off = self->super.was_silent = false;
+    self->super.is_taker_busy = self->super.is_tainted = false;
+    self->is_head_request = options->is_head;
+    self->read_ms = options->read_ms;
+    self->write_ms = options->write_ms;
+    self->has_sent_all = self->has_write_failed = self->may_have_more = false;
     self->seen = 0;
     self->interim_count = 0;
-    ++self->exchanges;
-    gm_framing_init(&self->framing, GM_FRAMING_LENGTH, 0);
+    self->has_served = true;
+    gm_framing_init(&self->super.framing, GM_FRAMING_LENGTH, 0);
     set_reading(self, true);
+    return &self->super;
 }
 
 static void on_written(h2o_socket_t *sock, const char *err)
 {
     gm_client_t *self = sock->data;
 
+    self->super.is_writing = false;
     if (err !=
         NULL) { /* there may be an answer all the same: an early one, or the reset that is to be told */
         self->has_write_failed = true;
@@ -315,23 +330,26 @@ static void on_written(h2o_socket_t *sock, const char *err)
         watch_answer(self);
     else if (self->state == GM_CLIENT_HEAD)
         gm_watch_stop(&self->watch); /* it is the request's turn */
-    self->events->on_written(self->data);
+    self->super.events->on_written(self->super.data);
 }
 
-void gm_client_write(gm_client_t *self, h2o_iovec_t *bufs, size_t count, bool last)
+static void write_piece(gm_exchange_t *super, h2o_iovec_t *bufs, size_t count, bool last)
 {
+    gm_client_t *self = client_of(super);
+
+    self->super.is_writing = true;
     self->has_sent_all = last;
     if (self->state == GM_CLIENT_HEAD)
         gm_watch_start(self->watches, &self->watch, self->write_ms, on_late);
     gm_transport_write(self->sock, bufs, count, on_written);
 }
 
-void gm_client_take(gm_client_t *self, h2o_buffer_t **to)
+static void take(gm_exchange_t *super, h2o_buffer_t **to)
 {
-    if (self->framing.ready == 0)
-        return;
-    gm_transport_take(&self->sock->input, self->framing.ready, to);
-    gm_framing_take(&self->framing);
+    gm_client_t *self = client_of(super);
+
+    gm_transport_take(&self->sock->input, self->super.framing.ready, to);
+    gm_framing_take(&self->super.framing);
     if (self->state == GM_CLIENT_BODY) {
         if (!gm_watch_is_running(&self->watch))
             watch_answer(self);
@@ -339,10 +357,17 @@ void gm_client_take(gm_client_t *self, h2o_buffer_t **to)
     }
 }
 
-void gm_client_half_close(gm_client_t *self)
+static void half_close(gm_exchange_t *super)
 {
-    gm_transport_half_close(self->sock, self->wire);
+    gm_transport_half_close(client_of(super)->sock, client_of(super)->wire);
 }
+
+static void abort_exchange(gm_exchange_t *super)
+{
+    gm_client_abort(client_of(super));
+}
+
+static const gm_exchange_ops_t ops = {write_piece, take, half_close, abort_exchange};
 
 /* Bytes behind the answer's end may lie in the kernel still, if a read ended just there. */
 static bool is_quiet(const gm_client_t *self)
@@ -352,9 +377,10 @@ static bool is_quiet(const gm_client_t *self)
 
 bool gm_client_is_reusable(const gm_client_t *self)
 {
-    return self->state == GM_CLIENT_DONE && self->keeps_alive && self->has_sent_all &&
-           !self->has_write_failed && !self->has_broken_off && self->is_reading && self->framing.ready == 0 &&
-           self->sock->input->size == 0 && !gm_client_is_writing(self) && is_quiet(self);
+    return self->state == GM_CLIENT_DONE && self->keeps_alive && !self->super.is_tainted &&
+           self->has_sent_all && !self->has_write_failed && !self->super.has_broken_off && self->is_reading &&
+           self->super.framing.ready == 0 && self->sock->input->size == 0 && !self->super.is_writing &&
+           is_quiet(self);
 }
 
 static void on_idle_too_long(gm_watch_t *watch)
@@ -367,8 +393,8 @@ void gm_client_wait(gm_client_t *self, uint64_t idle_ms, void (*on_gone)(void *d
 {
     self->state = GM_CLIENT_IDLE;
     self->on_gone = on_gone;
-    self->data = data;
-    gm_framing_dispose(&self->framing);
+    self->super.data = data;
+    gm_framing_dispose(&self->super.framing);
     gm_transport_shrink(&self->sock->input);
     gm_watch_start(self->watches, &self->watch, idle_ms, on_idle_too_long);
     set_reading(self, true);

@@ -26,7 +26,8 @@ struct gm_connector {
     h2o_socket_t *sock;       /* owned while connecting */
     gm_addresses_t addresses;
     size_t first, tried; /* addresses are taken from `first` on, round the list */
-    bool got_through;    /* to an address, whatever came of the handshake */
+    bool is_http1;
+    bool got_through; /* to an address, whatever came of the handshake */
     gm_connected_t result;
     gm_record_t *record; /* borrowed */
     gm_connector_cb_t cb;
@@ -136,8 +137,16 @@ static gm_failure_t failure_of_handshake(const char *err)
                : GM_FAILURE_TLS_CERTIFICATE_INVALID;
 }
 
+static bool is_h2(h2o_socket_t *sock)
+{
+    h2o_iovec_t protocol = h2o_socket_ssl_get_selected_protocol(sock);
+
+    return h2o_memis(protocol.base, protocol.len, H2O_STRLIT("h2"));
+}
+
 static void hand_over(gm_connector_t *self)
 {
+    self->result.speaks_h2 = self->tls != NULL && is_h2(self->sock);
     self->result.sock = self->sock;
     self->sock = NULL;
     finish(self);
@@ -146,8 +155,11 @@ static void hand_over(gm_connector_t *self)
 static void on_handshake_start(void *transport, SSL *ssl)
 {
     h2o_socket_t *sock = transport;
+    gm_connector_t *self = sock->data;
 
-    ((gm_connector_t *)sock->data)->result.wire = gm_tls_wire_attach(ssl, h2o_socket_get_fd(sock));
+    self->result.wire = gm_tls_wire_attach(ssl, h2o_socket_get_fd(sock));
+    if (self->is_http1)
+        gm_tls_client_offer_http1(ssl);
 }
 
 void gm_connector_prepare(SSL_CTX *tls)
@@ -280,13 +292,15 @@ static void on_late(gm_watch_t *watch)
 }
 
 gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *cluster, size_t first,
-                                   SSL_CTX *tls, gm_record_t *record, gm_connector_cb_t cb, void *data)
+                                   SSL_CTX *tls, bool is_http1, gm_record_t *record, gm_connector_cb_t cb,
+                                   void *data)
 {
     gm_connector_t *self = gm_alloc(sizeof(*self));
 
     self->how = how;
     self->cluster = gm_cluster_retain(cluster);
     self->tls = tls;
+    self->is_http1 = is_http1;
     self->first = first;
     self->record = record;
     self->cb = cb;
@@ -299,6 +313,13 @@ gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *clu
     else
         try_next(self);
     return self;
+}
+
+void gm_connector_pass(gm_connector_t *self, gm_record_t *record, void *data)
+{
+    gm_record_enter(record, self->record->phase);
+    self->record = record;
+    self->data = data;
 }
 
 void gm_connector_cancel(gm_connector_t *self)

@@ -19,6 +19,7 @@ typedef struct gm_connected {
     gm_address_t address; /* the one that answered, or the last one tried */
     size_t index;         /* of that address in the list */
     uint32_t version;     /* of the list: the name may have other addresses by now */
+    bool speaks_h2;       /* so its TLS says (ALPN) */
     gm_failure_t failure; /* why not */
     char detail[160];     /* the address and the system's words, for the log */
 } gm_connected_t;
@@ -37,15 +38,19 @@ typedef struct gm_connecting {
 /**
  * Tries the addresses of a cluster in turn, beginning with `first`. Waits for the resolver where the name was
  * never looked up, for at most the timeout.
- * @param tls     of tls/client_context; NULL = plain
+ * @param tls       of tls/client_context; NULL = plain
+ * @param is_http1  HTTP/1.1 alone is asked for, whatever the context would offer
  * @param record  is told the phases; borrowed until the callback
  */
 GM_MUST_USE gm_connector_t *gm_connector_start(const gm_connecting_t *how, gm_cluster_t *cluster,
-                                               size_t first, SSL_CTX *tls, gm_record_t *record,
+                                               size_t first, SSL_CTX *tls, bool is_http1, gm_record_t *record,
                                                gm_connector_cb_t cb, void *data);
 
 /** Prepares a context of tls/client_context for connectors. Main thread, before the first connection. */
 void gm_connector_prepare(SSL_CTX *tls);
+
+/** From now on it works for another: `record` goes on with the phase that the other one is in. */
+void gm_connector_pass(gm_connector_t *self, gm_record_t *record, void *data);
 
 /** Gives up; the callback is not called. */
 void gm_connector_cancel(gm_connector_t *self);

@@ -16,9 +16,10 @@ struct gm_post {
     h2o_iovec_t head, body;
     gm_post_cb_t cb;
     void *data;
-    gm_connector_t *connector; /* owned while connecting */
-    gm_client_t *client;       /* owned while the exchange runs */
-    gm_record_t record;        /* the connector wants one; nobody reads it */
+    gm_opening_t opening;
+    gm_turn_t turn;          /* there is no limit, so it has none */
+    gm_exchange_t *exchange; /* owned while it runs */
+    gm_record_t record;      /* the connector wants one; nobody reads it */
     gm_watch_t limit;
     h2o_buffer_t *answer; /* owned; what was taken last */
     size_t answer_bytes;
@@ -30,10 +31,9 @@ static void start(gm_post_t *self);
 static void destroy(gm_post_t *self)
 {
     gm_watch_stop(&self->limit);
-    if (self->connector != NULL)
-        gm_connector_cancel(self->connector);
-    if (self->client != NULL)
-        gm_client_abort(self->client);
+    gm_opening_cancel(&self->opening);
+    if (self->exchange != NULL)
+        gm_exchange_abort(self->exchange);
     h2o_buffer_dispose(&self->answer);
     free(self);
 }
@@ -101,16 +101,16 @@ static int on_head(void *data, const gm_head_t *head, const char *bytes)
 static void on_body(void *data)
 {
     gm_post_t *self = data;
-    gm_client_t *client = self->client;
+    gm_exchange_t *exchange = self->exchange;
 
     gm_transport_clear(&self->answer);
-    gm_client_take(client, &self->answer);
+    gm_exchange_take(exchange, &self->answer);
     self->answer_bytes += self->answer->size;
-    if (gm_client_has_ended(client)) {
-        self->client = NULL;
-        gm_pool_give(self->options.pool, client);
+    if (gm_exchange_has_ended(exchange)) {
+        self->exchange = NULL;
+        gm_pool_give(self->options.pool, exchange);
         finish(self);
-    } else if (gm_client_has_broken_off(client) || self->answer_bytes > MAX_ANSWER_BYTES) {
+    } else if (gm_exchange_has_broken_off(exchange) || self->answer_bytes > MAX_ANSWER_BYTES) {
         finish(self); /* the status is known */
     }
 }
@@ -120,56 +120,51 @@ static void on_written(void *data)
     (void)data;
 }
 
-static void on_error(void *data, const gm_client_error_t *error)
+static void on_error(void *data, const gm_exchange_error_t *error)
 {
     gm_post_t *self = data;
 
-    self->client = NULL;
+    self->exchange = NULL;
     if (error->was_stale)
         start(self);
     else
         fail(self, error->failure, error->detail);
 }
 
-static const gm_client_events_t events = {.on_interim = on_interim,
-                                          .on_head = on_head,
-                                          .on_body = on_body,
-                                          .on_written = on_written,
-                                          .on_error = on_error};
+static const gm_exchange_events_t events = {.on_interim = on_interim,
+                                            .on_head = on_head,
+                                            .on_body = on_body,
+                                            .on_written = on_written,
+                                            .on_error = on_error};
 
-static void begin_exchange(gm_post_t *self, gm_client_t *client)
+static void begin_exchange(gm_post_t *self, gm_exchange_t *exchange)
 {
     h2o_iovec_t bufs[2] = {self->head, self->body};
 
-    self->client = client;
-    gm_client_begin(client, &events, self, false, self->options.timeout_ms, self->options.timeout_ms);
-    gm_client_write(client, bufs, 2, true);
+    self->exchange = exchange;
+    gm_exchange_write(exchange, bufs, 2, true);
 }
 
 /* ---- the connection */
 
-static void on_connected(void *data, const gm_connected_t *result)
+static void on_opened(gm_opening_t *opening, const gm_opened_t *result)
 {
-    gm_post_t *self = data;
+    gm_post_t *self = H2O_STRUCT_FROM_MEMBER(gm_post_t, opening, opening);
 
-    self->connector = NULL;
-    if (result->sock == NULL)
+    if (result->exchange == NULL)
         fail(self, result->failure, result->detail);
     else
-        begin_exchange(self, gm_pool_adopt(self->options.pool, result));
+        begin_exchange(self, result->exchange);
 }
 
 static void start(gm_post_t *self)
 {
-    gm_client_t *client = gm_pool_take(self->options.pool, true);
+    gm_exchange_t *exchange = gm_pool_take(self->options.pool, &self->opening.options);
 
-    if (client != NULL) {
-        begin_exchange(self, client);
-        return;
-    }
-    self->connector = gm_connector_start(self->options.connecting, self->options.cluster,
-                                         gm_pool_preferred_address(self->options.pool), self->options.tls,
-                                         &self->record, on_connected, self);
+    if (exchange != NULL)
+        begin_exchange(self, exchange);
+    else
+        gm_opening_start(&self->opening, self->options.pool);
 }
 
 gm_post_t *gm_post_start(const gm_post_options_t *options, h2o_iovec_t head, h2o_iovec_t body,
@@ -183,7 +178,15 @@ gm_post_t *gm_post_start(const gm_post_options_t *options, h2o_iovec_t head, h2o
     self->cb = cb;
     self->data = data;
     h2o_buffer_init(&self->answer, &h2o_socket_buffer_prototype);
-    gm_watch_start(options->connecting->watches, &self->limit, options->timeout_ms, on_limit);
+    self->opening.options = (gm_exchange_options_t){.events = &events,
+                                                    .data = self,
+                                                    .must_be_open = true,
+                                                    .read_ms = options->timeout_ms,
+                                                    .write_ms = options->timeout_ms};
+    self->opening.record = &self->record;
+    self->opening.turn = &self->turn;
+    self->opening.cb = on_opened;
+    gm_watch_start(options->watches, &self->limit, options->timeout_ms, on_limit);
     start(self);
     return self;
 }

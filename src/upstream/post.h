@@ -2,7 +2,6 @@
 #ifndef GM_UPSTREAM_POST_H
 #define GM_UPSTREAM_POST_H
 
-#include "upstream/connector.h"
 #include "upstream/pool.h"
 
 typedef struct gm_post gm_post_t; /* one request; goes by itself */
@@ -17,12 +16,10 @@ typedef struct gm_post_result {
 /** Called once, never from within gm_post_start; the post is gone afterwards. */
 typedef void (*gm_post_cb_t)(void *data, const gm_post_result_t *result);
 
-/** All borrowed; `pool` and `connecting` outlive the post. */
+/** All borrowed; they outlive the post. */
 typedef struct gm_post_options {
-    gm_pool_t *pool; /* of the cluster */
-    gm_cluster_t *cluster;
-    SSL_CTX *tls; /* NULL = plain */
-    const gm_connecting_t *connecting;
+    gm_pool_t *pool; /* of the cluster; HTTP/1.1 */
+    gm_watches_t *watches;
     uint64_t timeout_ms; /* for all of it */
 } gm_post_options_t;
 

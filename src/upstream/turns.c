@@ -55,6 +55,18 @@ static void give_to_next(gm_turns_t *all)
     next->on_turn(next, false);
 }
 
+void gm_turns_let_pass(gm_turns_t *all)
+{
+    if (all->max != 0)
+        give_to_next(all);
+}
+
+void gm_turn_move(gm_turn_t *to, gm_turn_t *from)
+{
+    to->all = from->all;
+    from->all = NULL;
+}
+
 void gm_turn_leave(gm_turn_t *self)
 {
     gm_turns_t *all = self->all;

@@ -33,6 +33,18 @@ void gm_turns_init(gm_turns_t *self, gm_watches_t *watches, size_t max, uint64_t
 /** @return true if it is one's turn at once; otherwise `on_turn` is called later, once */
 bool gm_turn_take(gm_turns_t *all, gm_turn_t *self, gm_turn_cb_t on_turn);
 
+/** Whether it is its turn, where there is a limit. */
+static inline bool gm_turn_is_had(const gm_turn_t *self)
+{
+    return self->all != NULL;
+}
+
+/** Whoever has waited longest need not any more, although no turn is over: there is another way. */
+void gm_turns_let_pass(gm_turns_t *all);
+
+/** From now on `to`, which has none, has the turn of `from`. */
+void gm_turn_move(gm_turn_t *to, gm_turn_t *from);
+
 /**
  * The turn is over, or not waited for any more: the next one has it, from within this call. For one that has
  * none, nothing happens.

@@ -56,7 +56,7 @@ static SSL_CTX *create(const char *ca, const char *server_name, const char *host
     SSL_CTX *context;
 
     conf.server_name = (char *)server_name;
-    context = gm_tls_client_context_create(&conf, host, &err);
+    context = gm_tls_client_context_create(&conf, host, GM_PROTOCOL_AUTO, &err);
     if (context == NULL)
         note("%s", err.text);
     return context;
@@ -217,7 +217,7 @@ static void test_own_certificate(void)
                                   .cert_file = certificates_path("client"),
                                   .key_file = certificates_path("key"),
                                   .verify = 1};
-    SSL_CTX *client = gm_tls_client_context_create(&conf, "good.example", NULL),
+    SSL_CTX *client = gm_tls_client_context_create(&conf, "good.example", GM_PROTOCOL_AUTO, NULL),
             *nobody = create("ca", NULL, "good.example", true),
             *server = create_server("server", TLS1_3_VERSION);
     handshake_t both;
@@ -245,7 +245,7 @@ static bool is_refused(const char *ca, const char *cert, const char *key_name, c
         conf.cert_file = certificates_path(cert);
         conf.key_file = certificates_path(key_name);
     }
-    context = gm_tls_client_context_create(&conf, "a", &err);
+    context = gm_tls_client_context_create(&conf, "a", GM_PROTOCOL_HTTP1, &err);
     note("%s", err.text);
     SSL_CTX_free(context);
     return context == NULL && ERR_peek_error() == 0 && strstr(err.text, part) != NULL;
@@ -254,7 +254,7 @@ static bool is_refused(const char *ca, const char *cert, const char *key_name, c
 static void test_refusals(void)
 {
     gm_backend_tls_conf_t conf = {.verify = 1};
-    SSL_CTX *context = gm_tls_client_context_create(&conf, "a", NULL);
+    SSL_CTX *context = gm_tls_client_context_create(&conf, "a", GM_PROTOCOL_HTTP1, NULL);
 
     ok(context != NULL); /* with the system's authorities */
     SSL_CTX_free(context);

@@ -1,0 +1,48 @@
+/* session_state: what session.c (both sides) and session_client.c (ours towards endpoints) share */
+#ifndef GM_HTTP2_SESSION_STATE_H
+#define GM_HTTP2_SESSION_STATE_H
+
+#include <nghttp2/nghttp2.h>
+
+#include "base/buffer.h"
+#include "http2/session.h"
+#include "net/transport.h"
+
+struct gm_http2_session {
+    gm_http2_session_options_t options;
+    nghttp2_session *ng; /* owned */
+    gm_reader_t reader;
+    gm_buffer_t out;          /* being written, or filled */
+    h2o_linklist_t sent;      /* streams whose bytes are all in `out` */
+    gm_watch_t writing;       /* the peer is to take something */
+    h2o_timeout_entry_t soon; /* linked while something is queued */
+    gm_watch_t leaving;       /* between the two steps, or before the socket is closed */
+    uint64_t acked;           /* by the peer's kernel, at the last look */
+    uint64_t allowed_ms;      /* when the allowance was last looked at */
+    uint32_t allowance;
+    uint64_t expected_updates; /* of windows, however small: for DATA that was sent */
+    size_t stream_count;       /* that an owner knows */
+    bool is_reading, is_busy;  /* is_busy: within nghttp2; what is queued is written afterwards */
+    uint64_t heard;            /* bytes */
+    const char *error;         /* of the socket, when it was that; NULL = not */
+    bool is_leaving, has_left, is_over;
+    bool is_client, has_begun; /* has_begun: a client's, and the peer has said something */
+};
+
+/** All but `ng`. Takes the socket's data. */
+gm_http2_session_t *gm_http2_session_new(const gm_http2_session_options_t *options);
+
+/** The caller's, nghttp2_session_callbacks_del(). */
+nghttp2_session_callbacks *gm_http2_session_callbacks(void);
+
+/** The body of a stream, as nghttp2 asks for it. */
+nghttp2_data_provider gm_http2_stream_body(gm_http2_stream_t *stream);
+
+/** Fields in nghttp2's form; `on_stack` where there are few, otherwise the caller's, free(). */
+#define GM_HTTP2_FIELDS_ON_STACK 64
+nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count, nghttp2_nv *on_stack);
+
+/** What was queued is written when the event loop's callback is over. */
+void gm_http2_session_flush_soon(gm_http2_session_t *self);
+
+#endif

@@ -113,7 +113,7 @@ def request_heads():
     once(proxy.port, host=None, version="1.0")
     ok(origin.requests[-1].target == "/", "a request of HTTP/1.0 that has no Host")
     is_(len(origin.sessions), 1, "one connection took all of them")
-    like("\n".join(proxy.out), r"Forwarding: OPTIONS \* ", "the log has lines as ever")
+    ok(proxy.wait_line(r"Forwarding: OPTIONS \* "), "the log has lines as ever")
 
 
 def methods():
@@ -404,7 +404,7 @@ def by_route():
         if where == "route":
             config["routes"] = [dict(routes[0], backend=keys)]
         run = gomesh_run("proxy", "-config", write_file("wrong.yaml", to_yaml(config)))
-        is_(run.code, 1, "protocol: %r is refused" % wrong)
+        is_(run.code, 78, "protocol: %r is refused" % wrong)
         like("\n".join(run.out + run.err), r"wrong\.yaml:\d+:\d+: .*protocol", "with its place")
 
 

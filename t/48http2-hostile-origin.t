@@ -18,7 +18,7 @@ if ENGINE == "h2o":
 
 MIB = 1 << 20
 OK = [(":status", "200")]
-WORDS = r"^(response_malformed|connection_reset|connection_terminated|response_truncated|protocol_mismatch): \S"
+WORDS = r"^(stream_reset|stream_refused|response_malformed|connection_reset|connection_terminated|response_truncated|protocol_mismatch): \S"
 
 
 def fine(stream):
@@ -383,7 +383,8 @@ def deaf():
         record = client.streams[stream]
         client.wait(lambda: record.ended or record.error is not None, 20)
         got.append(record.status)
-    ok(set(got) <= {502, 503, 504, None} and None not in got, "each of 100 requests ends with a failure") or note(set(got))
+    # what its thread had read already may be answered
+    ok(set(got) <= {200, 502, 503, 504} and 504 in got, "each of 100 requests ends, with a failure") or note(set(got))
     ok(all(each.read_response().status in (502, 503, 504) for each in uploads), "uploads, too")
     if SLOW == 1:
         ok(proxy.resident_kib() - before < 32768, "within 32 MiB of memory")
@@ -408,7 +409,8 @@ def at_the_start():
         proxy = proxy_to(origin, timeout={"read_timeout": duration(3000)})
         for method in ("GET", "POST"):
             answer = once(proxy.port, method)
-            ok(answer.status == 502 and re.search(WORDS, answer.text), "%s: %s: 502" % (name, method)) or note(answer.text[:100])
+            status = 503 if name.startswith("GOAWAY") else 502  # not looked at, twice
+            ok(answer.status == status and re.search(WORDS, answer.text), "%s: %s: %d" % (name, method, status)) or note(answer.text[:100])
         ok(len(origin.sessions) <= 4, "it is not tried for ever")
         origin.problems.clear()
         is_(proxy.stop(), 0, "an orderly end")

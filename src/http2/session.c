@@ -16,6 +16,8 @@
 #define ALLOWANCE 120               /* of small offences, before the peer is asked to calm down … */
 #define ALLOWANCE_PER_S 40          /* … and as many come back each second */
 #define SMALL_UPDATE 256            /* bytes */
+#define STRAY_LEAST 64     /* bytes that a frame counts for */
+#define LAST_KNOWN 0x10    /* types of frames that somebody has defined: PRIORITY_UPDATE */
 #define LINGER_MS 1000              /* without a byte: so that the last words are read */
 #define LINGER_TOTAL_MS 30000
 #define NOTICE_MS 100 /* between the two steps of leaving: longer than a round trip, as a rule */
@@ -78,6 +80,28 @@ static void offend(gm_http2_session_t *self, uint32_t weight, const char *why)
     nghttp2_session_terminate_session(self->ng, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+/* An endpoint may reset each of our streams once, also one that we have just reset. */
+static void judge_reset(gm_http2_session_t *self, int32_t id)
+{
+    if (self->is_client && find_stream(self, id) != NULL)
+        return;
+    if (self->expected_resets != 0)
+        --self->expected_resets;
+    else
+        offend(self, 1, "streams that are reset");
+}
+
+/* What comes for an answer that we did not want any more was under way, as long as it is not too much. */
+static bool is_expected_stray(gm_http2_session_t *self, const nghttp2_frame_hd *head)
+{
+    uint64_t cost = head->length < STRAY_LEAST ? STRAY_LEAST : head->length;
+
+    if (head->type != NGHTTP2_DATA || self->expected_strays < cost)
+        return false;
+    self->expected_strays -= cost;
+    return true;
+}
+
 /* Frames that cost the peer little and us something. */
 static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
 {
@@ -86,9 +110,8 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
         if (frame->hd.length == frame->data.padlen && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
             offend(self, 1, "DATA frames without data");
         break;
-    case NGHTTP2_RST_STREAM: /* an endpoint's are as many as our requests at most */
-        if (!self->is_client)
-            offend(self, 1, "streams that are reset");
+    case NGHTTP2_RST_STREAM:
+        judge_reset(self, frame->hd.stream_id);
         break;
     case NGHTTP2_PING:
         offend(self, 1, "PING frames");
@@ -115,13 +138,17 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
 /* ---- what comes in; called by nghttp2 */
 
 /* What is left of streams that are over is thrown away by nghttp2, as it may have been under way; but much is
- * not, unless it is an answer that we did not want any more. */
+ * not. Nor does nghttp2 say anything of frames that it does not know. */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *data)
 {
-    if (!session_of(data)->is_client && (head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
-        head->stream_id <= nghttp2_session_get_last_proc_stream_id(ng) &&
-        nghttp2_session_find_stream(ng, head->stream_id) == NULL)
-        offend(session_of(data), 1, "frames for streams that are over");
+    gm_http2_session_t *self = session_of(data);
+
+    if (head->type > LAST_KNOWN)
+        offend(self, 1, "frames that nobody knows");
+    if ((head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
+        (self->is_client || head->stream_id <= nghttp2_session_get_last_proc_stream_id(ng)) &&
+        nghttp2_session_find_stream(ng, head->stream_id) == NULL && !is_expected_stray(self, head))
+        offend(self, 1, "frames for streams that are over");
     return 0;
 }
 
@@ -241,6 +268,10 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     gm_http2_session_t *self = session_of(data);
     gm_http2_stream_t *stream;
 
+    if (frame->hd.type == NGHTTP2_RST_STREAM && self->is_client) {
+        ++self->expected_resets;
+        self->expected_strays += self->options.stream_window;
+    }
     if (frame->hd.type == NGHTTP2_RST_STREAM && (frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR ||
                                                  frame->rst_stream.error_code == NGHTTP2_STREAM_CLOSED ||
                                                  frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR ||
@@ -410,6 +441,10 @@ static void leave(gm_http2_session_t *self)
     self->has_left = true;
     if (self->options.events->on_leaving != NULL)
         self->options.events->on_leaving(self->options.data);
+    if (self->is_client) { /* nobody waits for our last words */
+        gm_http2_session_flush_soon(self);
+        return;
+    }
     gm_transport_half_close(self->options.sock, self->options.wire);
     gm_watch_start(self->options.watches, &self->leaving, LINGER_MS, on_lingered);
     gm_watch_start(self->options.watches, &self->writing, LINGER_TOTAL_MS, on_lingered_long);
@@ -459,6 +494,10 @@ static void flush(gm_http2_session_t *self)
 {
     h2o_iovec_t buf;
 
+    if (self->has_left && self->is_client) {
+        go(self, NULL);
+        return;
+    }
     if (self->is_busy || self->has_left || h2o_socket_is_writing(self->options.sock))
         return;
     if (!fill_out(self)) {

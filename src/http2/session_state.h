@@ -20,6 +20,8 @@ struct gm_http2_session {
     uint64_t acked;           /* by the peer's kernel, at the last look */
     uint64_t allowed_ms;      /* when the allowance was last looked at */
     uint32_t allowance;
+    uint64_t expected_resets;  /* a client's: of streams that we have reset */
+    uint64_t expected_strays;  /* likewise: bytes that may have been under way */
     uint64_t expected_updates; /* of windows, however small: for DATA that was sent */
     size_t stream_count;       /* that an owner knows */
     bool is_reading, is_busy;  /* is_busy: within nghttp2; what is queued is written afterwards */

@@ -49,6 +49,7 @@ gm_h2_exchange_t *gm_h2_exchange_create(gm_h2_client_t *client, const gm_exchang
     self->read_ms = options->read_ms;
     self->write_ms = options->write_ms;
     self->client = client;
+    self->was_heard = client->is_heard;
     gm_framing_init(&self->super.framing, GM_FRAMING_UNTIL_CLOSE, 0);
     h2o_buffer_init(&self->input, &h2o_socket_buffer_prototype);
     return self;
@@ -96,7 +97,7 @@ void gm_h2_exchange_fail(gm_h2_exchange_t *self, gm_failure_t failure, const cha
     void *data = self->super.data;
     bool was_lost = failure == GM_FAILURE_CONNECTION_RESET || failure == GM_FAILURE_CONNECTION_TERMINATED;
     const gm_exchange_error_t error = {
-        failure, detail, was_lost && self->super.is_reused && self->interim_count == 0, was_unprocessed};
+        failure, detail, was_lost && self->was_heard && self->interim_count == 0, was_unprocessed};
 
     gm_watch_stop(&self->watch);
     if (self->stream.has_head) {

@@ -20,6 +20,7 @@ typedef struct gm_h2_exchange {
     unsigned interim_count;
     bool is_head_request, has_request_out, has_sent_all, is_malformed;
     bool is_orphan; /* its owner has left */
+    bool was_heard; /* the connection had brought something when this began */
     const char *why;
 } gm_h2_exchange_t;
 

@@ -21,7 +21,8 @@ HELPERS = {
     'load': ['load.c', 'plan.c', 'dechunk.c'],
 }
 GO_HELPER = 'goproxy'
-HEADERS = ['clock.h', 'counters.h', 'dechunk.h', 'loopback.h', 'plan.h']
+H2_HELPER = 'origin_h2'
+HEADERS = ['bodies.h', 'clock.h', 'counters.h', 'dechunk.h', 'loopback.h', 'plan.h']
 CFLAGS = '-std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla'.split()
 WANTED_FILES = 65536  # open files, so that 10,000 idle connections fit into every process
 PR_SET_PDEATHSIG = 1
@@ -107,11 +108,23 @@ class Bench:
 
     def build_helpers(self):
         """Compiles the C helpers that are missing or older than their sources."""
-        headers = [os.path.join(HERE, name) for name in HEADERS]
         for name, files in HELPERS.items():
-            binary, sources = os.path.join(self.bin, name), [os.path.join(HERE, file) for file in files]
-            if is_stale(binary, sources + headers):
-                subprocess.run([os.environ.get('CC', 'cc')] + CFLAGS + ['-o', binary] + sources, check=True)
+            self.build_helper(name, files)
+
+    def build_helper(self, name, files, libraries=()):
+        """Compiles one of them if need be."""
+        headers = [os.path.join(HERE, header) for header in HEADERS]
+        binary, sources = os.path.join(self.bin, name), [os.path.join(HERE, file) for file in files]
+        if is_stale(binary, sources + headers):
+            argv = [os.environ.get('CC', 'cc')] + CFLAGS + ['-o', binary] + sources
+            subprocess.run(argv + ['-l' + library for library in libraries], check=True)
+
+    def build_h2_helper(self):
+        """Compiles it if need be; the only one in C that wants a library, so the others do without."""
+        try:
+            self.build_helper(H2_HELPER, [H2_HELPER + '.c'], ['nghttp2'])
+        except subprocess.CalledProcessError:
+            raise FileNotFoundError('libnghttp2-dev') from None
 
     def build_go_helper(self):
         """Compiles it if need be, for the peer that asks for it only: the first time takes a while."""

@@ -8,6 +8,9 @@ import subprocess
 
 from bench import HOST, BenchError, find_tool
 
+GRPC_PATH = '/bench.Echo/Say'
+GRPC_FIELDS = ('content-type: application/grpc', 'te: trailers')
+CLEAR = ('h2c', 'grpc')  # abilities that are asked for without TLS
 PER_REQUEST, PER_BYTE_OUT, PER_BYTE_IN = (
     'requests',
     'bytes_out',
@@ -63,11 +66,34 @@ LOADS = {
     'h2': Load(
         'h2', 'h2load', '-c10 -m10', '/json', about='small GET over HTTP/2, 10 connections of 10 streams'
     ),
+    'h2c': Load(
+        'h2c', 'h2load', '-c10 -m10', '/json', about='as h2, but without TLS, by prior knowledge'
+    ),
+    'h2h2': Load(
+        'h2h2', 'h2load', '-c10 -m10', '/json', about='as h2, but to an origin that speaks HTTP/2, without TLS'
+    ),
+    'h2get1m': Load(
+        'h2',
+        'h2load',
+        '-c4 -m2',
+        '/1m',
+        PER_BYTE_OUT,
+        count=400,
+        about='GET of 1 MiB over TLS and HTTP/2, 4 connections of 2 streams',
+    ),
+    'grpc': Load(
+        'grpc',
+        'h2load',
+        '-c10 -m10',
+        GRPC_PATH,
+        about='unary call of gRPC, 100 bytes each way, no TLS, 10 connections of 10 streams',
+    ),
     'rate5k': Load(
         'http', 'load', '-c 64 -r 5000', '/json', seconds=2, about='small GET, open loop, 5,000 in a second'
     ),
 }
 QUICK = ('json', 'newconn', 'get1m', 'post1m', 'tls')
+H2_STREAMS = 100  # at once, in any load of h2load
 COUNTED = (
     'json',
     'newconn',
@@ -78,6 +104,10 @@ COUNTED = (
     'post1m',
     'tls',
     'h2',
+    'h2c',
+    'h2h2',
+    'h2get1m',
+    'grpc',
 )  # system calls; rate depends on luck
 
 
@@ -118,14 +148,16 @@ def load_result(output, _):
     return Result(got['requests'], got['rate'], got['p50_us'], got['p99_us'])
 
 
-def https(peer, load):
-    """The URL of a load over TLS."""
+def url_of(peer, load):
+    """The URL of a load that is not plain HTTP/1.1."""
+    if load.ability in CLEAR:
+        return 'http://%s:%d%s' % (HOST, peer.h2c_port, load.path)
     return 'https://%s:%d%s' % (HOST, peer.tls_port, load.path)
 
 
 def wrk_argv(peer, load, seconds, _):
     """wrk knows whole seconds only."""
-    return ['wrk', '-d%d' % math.ceil(seconds), '--latency'] + load.options.split() + [https(peer, load)]
+    return ['wrk', '-d%d' % math.ceil(seconds), '--latency'] + load.options.split() + [url_of(peer, load)]
 
 
 def wrk_result(output, _):
@@ -174,25 +206,35 @@ def s_time_result(output, body):
 
 def h2load_argv(peer, load, seconds, count):
     """h2load speaks HTTP/2 and nothing else here."""
-    amount = ['-n', str(count)] if count else ['-D', str(math.ceil(seconds))]
-    return ['h2load'] + amount + load.options.split() + [https(peer, load)]
+    amount = ['-n', str(count)] if count else ['-D', '%dms' % (seconds * 1000)]
+    if load.path == GRPC_PATH:
+        amount += ['-d', peer.origin.body_file(GRPC_PATH)]
+        for field in GRPC_FIELDS:
+            amount += ['-H', field]
+    return ['h2load'] + amount + load.options.split() + [url_of(peer, load)]
 
 
-def h2load_result(output, _):
-    """A request that failed, or a connection that is not HTTP/2, spoils the run."""
+def h2load_result(output, body):
+    """A request that failed, bytes that are missing, or a connection that is not HTTP/2, spoil the run."""
     found = re.search(r'requests: .* (\d+) succeeded, (\d+) failed, (\d+) errored', output)
     rate = re.search(r'finished in .*?, ([\d.]+) req/s', output)
     status = re.search(r'status codes: (\d+) 2xx, 0 3xx, 0 4xx, 0 5xx', output)
+    data = re.search(r', \S+ \((\d+)\) data', output)
     if (
         not found
         or not rate
         or not status
+        or not data
         or int(found.group(1)) == 0
         or found.group(2) != '0'
         or found.group(3) != '0'
         or 'Application protocol: h2' not in output
     ):
         raise BenchError('h2load: ' + output[-300:])
+    answered = int(found.group(1))
+    # it has compared each with its content-length; at the end of its time it leaves those that are under way
+    if not 0 <= int(data.group(1)) - answered * len(body) <= H2_STREAMS * len(body):
+        raise BenchError('h2load: %s bytes in %d answers of %d' % (data.group(1), answered, len(body)))
     return Result(int(found.group(1)), float(rate.group(1)))
 
 

@@ -3,15 +3,16 @@ import dataclasses
 import os
 import random
 import subprocess
+import sys
 import time
 
-from bench import BenchError, log
+from bench import HERE, BenchError, log
 from loads import LOADS, Generator, missing_tool
 
 WARM_UP = 0.25  # seconds of load before the first sample
 INTERVAL_MS = 10
 RATE_DELAY = 0.2  # load -r connects before its first request
-IDLE_CONNECTIONS = (1000, 10000)
+IDLE_CONNECTIONS = {'idle': (1000, 10000), 'idle_h2': (1000, 3000)}  # handshakes take time
 SPARE_FILES = 500  # what a proxy opens besides
 COLUMNS = {'requests': 2, 'bytes_out': 3, 'bytes_in': 4}  # of the probe's lines
 
@@ -59,11 +60,13 @@ def measure_load(bench, peers, name, rounds, seconds, errors):
     if tool:
         bench.note('%s is left out: %s is not installed' % (name, tool))
         return {}
-    slices = {peer.name: [] for peer in able}
+    slices = {peer.column: [] for peer in able}
     for _ in range(rounds):
         random.shuffle(able)
         for peer in able:
-            with_errors(errors, name, peer, lambda: slices[peer.name].append(take_slice(peer, name, seconds)))
+            with_errors(
+                errors, name, peer, lambda: slices[peer.column].append(take_slice(peer, name, seconds))
+            )
     log(name, 'done')
     return slices
 
@@ -82,10 +85,20 @@ def with_errors(errors, what, peer, action):
         log('error:', what, peer.name, text)
 
 
-def hold_idle(peer, count):
-    """Memory with that many idle connections, each after one request."""
+def holder_argv(peer, what, count):
+    """What opens and holds them: our own generator, or for HTTP/2 over TLS a script."""
     bench = peer.bench
-    argv = [
+    if what == 'idle_h2':
+        script = os.path.join(HERE, 'hold.py')
+        return [
+            sys.executable,
+            script,
+            str(peer.tls_port),
+            str(count),
+            bench.cert,
+            peer.origin.body_file('/json'),
+        ]
+    return [
         os.path.join(bench.bin, 'load'),
         '-I',
         '-p',
@@ -97,6 +110,12 @@ def hold_idle(peer, count):
         '-f',
         peer.origin.body_file('/json'),
     ]
+
+
+def hold_idle(peer, what, count):
+    """Memory with that many idle connections, each after one request."""
+    bench = peer.bench
+    argv = holder_argv(peer, what, count)
     holder = bench.spawn(
         argv, bench.load_cpu, stdin=subprocess.PIPE, stdout=subprocess.PIPE, universal_newlines=True
     )
@@ -111,27 +130,27 @@ def hold_idle(peer, count):
     return memory
 
 
-def measure_idle(bench, peers, errors):
-    """{peer: {connections: [RSS, PSS]}} in KiB, on a fresh start."""
+def measure_idle(bench, peers, what, errors):
+    """{peer: {connections: [RSS, PSS]}} in KiB, on a fresh start; what: a key of IDLE_CONNECTIONS."""
     results = {}
 
     def measure(peer):
         peer.restart()
         result = results.setdefault(peer.name, {})
         result[0] = dataclasses.astuple(peer.settled_memory())
-        for count in IDLE_CONNECTIONS:
+        for count in IDLE_CONNECTIONS[what]:
             if bench.max_files < count * (2 if 'paired' in peer.abilities else 1) + SPARE_FILES:
                 bench.note(
                     '%s with %d idle connections is left out: only %d open files are allowed'
                     % (peer.name, count, bench.max_files)
                 )
                 continue
-            result[count] = dataclasses.astuple(hold_idle(peer, count))
+            result[count] = dataclasses.astuple(hold_idle(peer, what, count))
 
     for peer in peers:
-        with_errors(errors, 'idle', peer, lambda: measure(peer))
+        with_errors(errors, what, peer, lambda: measure(peer))
         peer.stop()  # what 10,000 connections left in it is no start for the next measurement
-    log('idle done')
+    log(what, 'done')
     return results
 
 

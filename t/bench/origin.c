@@ -7,7 +7,6 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 
+#include "bodies.h"
 #include "counters.h"
 #include "loopback.h"
 
@@ -53,9 +53,6 @@ typedef struct {
     answer_t *answers;             /* owned; the last one is the 404 */
 } origin_t;
 
-static const char json_body[] = "{\"id\":12345,\"name\":\"widget\",\"tags\":[\"alpha\",\"beta\",\"gamma\"],"
-                                "\"price\":19.99,\"in_stock\":true,\"note\":\"hello, world\"}\n";
-
 static answer_t all_answers[] = {
     {.path = "/json", .body_length = sizeof(json_body) - 1},
     {.path = "/1k", .body_length = 1 << 10},
@@ -66,13 +63,6 @@ static answer_t all_answers[] = {
     {.path = "/chunks", .body_length = 10 * CHUNK_LENGTH, .chunked = true},
     {.path = NULL, .body_length = 0},
 };
-
-static void fill_body(char *body, size_t length)
-{
-    /* shifts by one each KiB, so that a block sent twice or lost shows */
-    for (size_t i = 0; i < length; i++)
-        body[i] = "0123456789abcdefghijklmnopqrstuv"[(i + i / 1024) & 31];
-}
 
 /* Copies the body to `to`, cut into chunks if the answer wants that; returns where it ends. */
 static char *put_body(char *to, const answer_t *answer, const char *body)
@@ -304,18 +294,6 @@ static void accept_all(origin_t *self)
     }
 }
 
-static volatile counters_t *map_counters(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_TRUNC, 0600);
-    void *map = MAP_FAILED;
-
-    if (fd >= 0 && ftruncate(fd, sizeof(counters_t)) == 0)
-        map = mmap(NULL, sizeof(counters_t), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (fd >= 0)
-        close(fd);
-    return map == MAP_FAILED ? NULL : map;
-}
-
 int main(int argc, char **argv)
 {
     origin_t origin = {.epoll_fd = epoll_create1(0), .answers = all_answers};
@@ -328,7 +306,7 @@ int main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN); /* sendfile() has no MSG_NOSIGNAL */
     for (size_t i = 0; i < sizeof(all_answers) / sizeof(all_answers[0]); i++)
         make_answer(&all_answers[i], i == 0);
-    origin.counters = map_counters(argv[2]);
+    origin.counters = counters_create(argv[2]);
     origin.listener = loopback_listen((uint16_t)atoi(argv[1]));
     if (origin.counters == NULL || origin.listener < 0) {
         perror("origin");

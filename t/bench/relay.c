@@ -1,8 +1,9 @@
 /*
- * relay: the floor of every table, started by peers.py as `relay PORT ORIGIN_PORT`. It pairs each client
- * connection with a kept one to the origin and copies bytes, read and write, without looking at them: what no
- * proxy on one thread and epoll can undercut. One thread. Good for measuring only: a client that leaves in
- * the middle of an answer gives its connection back with the rest of that answer still on its way.
+ * relay: the floor of every table, started by peers.py as `relay PORT ORIGIN_PORT [once]`. It pairs each
+ * client connection with a kept one to the origin and copies bytes, read and write, without looking at them:
+ * what no proxy on one thread and epoll can undercut. One thread. Good for measuring only: a client that
+ * leaves in the middle of an answer gives its connection back with the rest of that answer still on its way.
+ * once: a connection to the origin serves one client only, as HTTP/2 wants, which begins with a preface.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -32,6 +33,7 @@ struct side {
 typedef struct {
     int epoll_fd, listener;
     struct sockaddr_in origin;
+    bool keeps;
     side_t *idle;  /* connections to the origin without a client */
     side_t *grave; /* freed after the batch: a later event in it may still point here */
     char buffer[65536];
@@ -85,7 +87,7 @@ static void part(relay_t *self, side_t *side)
         }
     } else {
         side->peer = peer->peer = NULL;
-        if (peer->to_origin && peer->pending == NULL) {
+        if (self->keeps && peer->to_origin && peer->pending == NULL) {
             watch(self, peer, EPOLLIN);
             peer->next = self->idle;
             self->idle = peer;
@@ -214,10 +216,11 @@ int main(int argc, char **argv)
     static relay_t relay;
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL};
 
-    if (argc != 3) {
-        fprintf(stderr, "usage: relay PORT ORIGIN_PORT\n");
+    if (argc != 3 && (argc != 4 || strcmp(argv[3], "once") != 0)) {
+        fprintf(stderr, "usage: relay PORT ORIGIN_PORT [once]\n");
         return 64;
     }
+    relay.keeps = argc == 3;
     relay.origin = loopback_address((uint16_t)atoi(argv[2]));
     relay.listener = loopback_listen((uint16_t)atoi(argv[1]));
     relay.epoll_fd = epoll_create1(0);

@@ -210,23 +210,26 @@ def syscall_tables(results):
     ]
 
 
-def idle_table(results):
-    """Memory."""
-    rows = []
-    for peer in (peer for peer in results['peers'] if results['idle'].get(peer)):
-        sizes = {int(count): size for count, size in results['idle'][peer].items()}  # JSON made them strings
+def idle_table(results, what, title):
+    """Memory; what: the key of the results."""
+    rows, found = [], results.get(what, {})  # results of an older bench have no HTTP/2
+    numbers = sorted({int(count) for sizes in found.values() for count in sizes} - {0})
+    for peer in (peer for peer in results['peers'] if found.get(peer)):
+        sizes = {int(count): size for count, size in found[peer].items()}  # JSON made them strings
         counts = sorted(sizes)
         each = None
         if len(counts) > 1:
             first, last = counts[-2], counts[-1]
             each = (sizes[last][0] - sizes[first][0]) / (last - first)
         rows.append(
-            [peer, sizes[0][0], sizes[0][1], sizes.get(1000, '-')[0], sizes.get(10000, '-')[0], number(each)]
+            [peer, sizes[0][0], sizes[0][1]]
+            + [sizes.get(count, '-')[0] for count in numbers]
+            + [number(each)]
         )
     if not rows:
         return []
-    head = ['proxy', 'RSS, idle', 'PSS, idle', 'RSS, 1,000', 'RSS, 10,000', 'each more']
-    return ['## Memory in KiB, with idle connections', table(head, rows)]
+    head = ['proxy', 'RSS, idle', 'PSS, idle'] + ['RSS, {:,}'.format(count) for count in numbers]
+    return ['## Memory in KiB, with idle connections' + title, table(head + ['each more'], rows)]
 
 
 def start_table(results):
@@ -247,7 +250,11 @@ def report(results, baselines):
     if results['notes']:
         parts.append('\n'.join('- note: ' + note for note in results['notes']))
     parts += (
-        cpu_tables(results, baselines) + syscall_tables(results) + idle_table(results) + start_table(results)
+        cpu_tables(results, baselines)
+        + syscall_tables(results)
+        + idle_table(results, 'idle', '')
+        + idle_table(results, 'idle_h2', ' of HTTP/2 over TLS')
+        + start_table(results)
     )
     if results['loads']:
         parts.append('## Each load')

@@ -152,7 +152,7 @@ def measure_syscalls(bench, peers, names, errors, forced=None):
         for peer in (peer for peer in peers if LOADS[name].ability in peer.abilities):
 
             def count(peer=peer, name=name):
-                results.setdefault(name, {})[peer.name] = counter.count(peer, name)
+                results.setdefault(name, {})[peer.column] = counter.count(peer, name)
 
             with_errors(errors, 'syscalls ' + name, peer, count)
     log('syscalls done')

@@ -581,7 +581,7 @@ def dead_with_many():
     for stream in posts:
         failed(client.response(stream), "POST", (502,))
     repeated = set()
-    end = deadline(30)
+    end = now() + deadline(30)
     while not all(client.streams[stream].ended for stream in gets) and now() < end:
         for stream in [each for each in held(origin)[9:] if each not in repeated]:
             repeated.add(stream)

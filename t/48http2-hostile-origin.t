@@ -318,7 +318,7 @@ def floods():
             if name == "CONTINUATION":
                 stream.send(HEADERS, 0, b"\x88")
             try:
-                while pieces < 400 and not stream.session.ended:
+                while pieces < 4000 and not stream.session.ended:
                     stream.session.send(of(stream.number) * 1000)
                     pieces += 1
             finally:
@@ -334,7 +334,7 @@ def floods():
         ok(client.wait(lambda: record.ended or record.error is not None, 30), "its request ends")
         ok(record.error or record.status in (502, 504), "badly")
         wait_until(lambda: sent, "the flood's end", 30)
-        ok(sent[0] < 400000, "the connection ends it, after %d frames at most" % sent[0])
+        ok(sent[0] < 4000000, "the connection ends it, after %d frames at most" % sent[0])
         if SLOW == 1:
             ok(proxy.resident_kib() - before < 16384, "within 16 MiB of memory")
         is_(client.request("GET", "/next").text, "fine /next", "the next request is served")
@@ -385,7 +385,8 @@ def deaf():
         got.append(record.status)
     # what its thread had read already may be answered
     ok(set(got) <= {200, 502, 503, 504} and 504 in got, "each of 100 requests ends, with a failure") or note(set(got))
-    ok(all(each.read_response().status in (502, 503, 504) for each in uploads), "uploads, too")
+    statuses = {each.read_response().status for each in uploads}
+    ok(statuses <= {200, 502, 503, 504}, "uploads, too") or note(statuses)
     if SLOW == 1:
         ok(proxy.resident_kib() - before < 32768, "within 32 MiB of memory")
     session.reading.set()

@@ -131,20 +131,40 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
             offend(self, 1, "small WINDOW_UPDATE frames");
         break;
     default:
+        if (frame->hd.type > LAST_KNOWN)
+            offend(self, 1, "frames that nobody knows");
         break;
     }
 }
 
 /* ---- what comes in; called by nghttp2 */
 
+/* Of a frame that nobody knows: nghttp2 says nothing of it unless somebody takes it. */
+static int on_unknown(nghttp2_session *ng, void **payload, const nghttp2_frame_hd *head, void *data)
+{
+    (void)ng;
+    (void)payload;
+    (void)head;
+    (void)data;
+    return 0;
+}
+
+void gm_http2_session_set_options(nghttp2_option *option)
+{
+    nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_closed_streams(option, 1);
+    nghttp2_option_set_max_continuations(option, 8);
+    nghttp2_option_set_max_settings(option, 32);
+    for (unsigned type = LAST_KNOWN + 1; type <= UINT8_MAX; ++type)
+        nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
+}
+
 /* What is left of streams that are over is thrown away by nghttp2, as it may have been under way; but much is
- * not. Nor does nghttp2 say anything of frames that it does not know. */
+ * not. */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *data)
 {
     gm_http2_session_t *self = session_of(data);
 
-    if (head->type > LAST_KNOWN)
-        offend(self, 1, "frames that nobody knows");
     if ((head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
         (self->is_client || head->stream_id <= nghttp2_session_get_last_proc_stream_id(ng)) &&
         nghttp2_session_find_stream(ng, head->stream_id) == NULL && !is_expected_stray(self, head))
@@ -457,8 +477,10 @@ static void on_written(h2o_socket_t *sock, const char *err)
 
     gm_watch_stop(&self->writing);
     self->out.length = 0;
-    if (err != NULL) {
-        go(self, err);
+    if (err != NULL) { /* what the peer said before it closed may lie in the kernel still: reading tells */
+        self->has_write_failed = true;
+        set_reading(self, true);
+        gm_watch_start(self->options.watches, &self->writing, LINGER_MS, on_lingered_long);
         return;
     }
     self->is_busy = true;
@@ -498,7 +520,8 @@ static void flush(gm_http2_session_t *self)
         go(self, NULL);
         return;
     }
-    if (self->is_busy || self->has_left || h2o_socket_is_writing(self->options.sock))
+    if (self->is_busy || self->has_left || self->has_write_failed ||
+        h2o_socket_is_writing(self->options.sock))
         return;
     if (!fill_out(self)) {
         if (nghttp2_session_want_read(self->ng) == 0)
@@ -567,6 +590,10 @@ static void on_read(h2o_socket_t *sock, const char *err)
         return;
     }
     feed(self);
+    if (self->is_client && self->is_over && h2o_socket_is_writing(sock)) {
+        leave(self); /* it talks, but does not listen */
+        return;
+    }
     if (h2o_socket_is_writing(sock) && nghttp2_session_get_outbound_queue_size(self->ng) > MAX_QUEUED)
         set_reading(self, false); /* it asks faster than it listens */
     flush(self);
@@ -589,6 +616,7 @@ nghttp2_session_callbacks *gm_http2_session_callbacks(void)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
+    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown);
     return callbacks;
 }
 
@@ -599,10 +627,7 @@ static void create_server(gm_http2_session_t *self)
 
     if (nghttp2_option_new(&option) != 0)
         abort();
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_max_continuations(option, 8);
-    nghttp2_option_set_max_settings(option, 32);
+    gm_http2_session_set_options(option);
     nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
     if (nghttp2_session_server_new2(&self->ng, callbacks, self, option) != 0)
         abort();

@@ -27,7 +27,7 @@ struct gm_http2_session {
     bool is_reading, is_busy;  /* is_busy: within nghttp2; what is queued is written afterwards */
     uint64_t heard;            /* bytes */
     const char *error;         /* of the socket, when it was that; NULL = not */
-    bool is_leaving, has_left, is_over;
+    bool is_leaving, has_left, is_over, has_write_failed;
     bool is_client, has_begun; /* has_begun: a client's, and the peer has said something */
 };
 
@@ -36,6 +36,9 @@ gm_http2_session_t *gm_http2_session_new(const gm_http2_session_options_t *optio
 
 /** The caller's, nghttp2_session_callbacks_del(). */
 nghttp2_session_callbacks *gm_http2_session_callbacks(void);
+
+/** Those of both sides. */
+void gm_http2_session_set_options(nghttp2_option *option);
 
 /** The body of a stream, as nghttp2 asks for it. */
 nghttp2_data_provider gm_http2_stream_body(gm_http2_stream_t *stream);

@@ -1,8 +1,9 @@
 /*
  * Any thread appends whole lines to a bounded buffer under a short lock; one writer thread swaps the buffer
  * for an empty one and writes outside the lock, so a slow terminal or a full pipe costs lines, never
- * requests. After each batch the writer takes a nap: what comes meanwhile needs no system call of its own to
- * wake it.
+ * requests. After each batch the writer takes a nap, and what comes meanwhile is the next one: no line of it
+ * wakes anybody, but the one that makes it large. Where nothing came, the writer sleeps until something does:
+ * the first line after a pause is written at once, and an idle process is left alone.
  */
 #include "telemetry/log_stream.h"
 
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,7 +27,12 @@
 #define MAX_PENDING_BYTES (1024 * 1024)
 #define CLOSE_WAIT_MS 1000
 #define RETRY_MS 1000
-#define NAP_MS 10
+/* A nap costs the same few system calls however many lines it lets gather, so it should be long; who watches
+ * the log must not notice it, and a process that is killed takes the lines of its last nap along. */
+#define NAP_MS 50
+/* As much ends a nap: what comes until the writer runs has three times as much room. */
+#define LARGE_BATCH_BYTES (MAX_PENDING_BYTES / 4)
+#define NEVER SIZE_MAX
 
 struct gm_log_stream {
     /* immutable */
@@ -34,7 +41,7 @@ struct gm_log_stream {
     pthread_t writer;
     /* writer only */
     int fd;
-    bool is_file;  /* a regular file is written in one go */
+    bool is_ready; /* always: whatever is written is taken in one go */
     size_t untold; /* lines that were lost, and nobody was told yet */
     bool is_torn;  /* the last line that went out lacks its end */
     /* atomic */
@@ -45,7 +52,7 @@ struct gm_log_stream {
     pthread_cond_t wake;
     gm_buffer_t pending;
     size_t lost;
-    bool is_waiting; /* the writer sleeps until it is woken */
+    size_t wake_at; /* so many pending bytes wake the writer: 0, LARGE_BATCH_BYTES or NEVER */
     bool closing;
 };
 
@@ -66,12 +73,19 @@ static int open_path(const char *path)
     return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 }
 
-static void use(gm_log_stream_t *self, int fd)
+/* Regular files, and /dev/null by its number, which is the same on each Linux. */
+static bool is_always_ready(int fd)
 {
     struct stat info;
 
+    return fstat(fd, &info) == 0 &&
+           (S_ISREG(info.st_mode) || (S_ISCHR(info.st_mode) && info.st_rdev == makedev(1, 3)));
+}
+
+static void use(gm_log_stream_t *self, int fd)
+{
     self->fd = fd;
-    self->is_file = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+    self->is_ready = is_always_ready(fd);
 }
 
 /* Where the new one cannot be had, the old one is written on: better there than nowhere. */
@@ -126,9 +140,9 @@ static bool write_all(gm_log_stream_t *self, const char *bytes, size_t length, s
     *rest = length;
     while (*rest != 0) {
         /* a pipe that polls writable takes a page without blocking */
-        size_t piece = self->is_file || *rest < 4096 ? *rest : 4096;
+        size_t piece = self->is_ready || *rest < 4096 ? *rest : 4096;
         ssize_t written = -1;
-        if (self->is_file || wait_writable(self))
+        if (self->is_ready || wait_writable(self))
             written = write(self->fd, bytes, piece);
         else
             errno = EPIPE;
@@ -171,47 +185,56 @@ static bool write_lines(gm_log_stream_t *self, const gm_buffer_t *lines)
     return false;
 }
 
+static bool is_asked(const gm_log_stream_t *self)
+{
+    return self->closing || atomic_load_explicit(&self->has_to_reopen, memory_order_relaxed);
+}
+
+/* Also while lost lines are to be told of: there may be room for that before the next line comes. */
+static bool has_work(const gm_log_stream_t *self)
+{
+    return self->pending.length != 0 || self->lost != 0 || self->untold != 0 || is_asked(self);
+}
+
+/* Under the lock, until so much is pending, somebody asks for something, or the time is over. */
+static void take_nap(gm_log_stream_t *self, long duration_ms, size_t wake_at)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += duration_ms * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    self->wake_at = wake_at;
+    while (self->pending.length < wake_at && !is_asked(self) &&
+           pthread_cond_timedwait(&self->wake, &self->lock, &until) == 0)
+        ; /* woken for nothing, it goes on */
+    self->wake_at = NEVER;
+}
+
 /* A full disk may have room again later; a reader that is gone stays away. Neither is worth a processor. */
 static void pause_writing(gm_log_stream_t *self)
 {
-    for (int i = 0; i != 10 && !is_closing(self); ++i)
-        poll(NULL, 0, RETRY_MS / 10);
-}
-
-static struct timespec end_of_nap(void)
-{
-    struct timespec at;
-
-    clock_gettime(CLOCK_MONOTONIC, &at);
-    at.tv_nsec += NAP_MS * 1000000L;
-    at.tv_sec += at.tv_nsec / 1000000000;
-    at.tv_nsec %= 1000000000;
-    return at;
-}
-
-static bool has_work(const gm_log_stream_t *self)
-{
-    return self->pending.length != 0 || self->lost != 0 || self->closing ||
-           atomic_load_explicit(&self->has_to_reopen, memory_order_relaxed);
+    pthread_mutex_lock(&self->lock);
+    take_nap(self, RETRY_MS, NEVER);
+    pthread_mutex_unlock(&self->lock);
 }
 
 /* Takes the lines that are pending, waiting for the first. @return false when there will be no more */
 static bool take_lines(gm_log_stream_t *self, gm_buffer_t *lines, size_t *lost)
 {
     gm_buffer_t swapped = *lines;
-    struct timespec until = end_of_nap();
     bool more;
 
     swapped.length = 0;
     pthread_mutex_lock(&self->lock);
-    while (lines->length != 0 && !self->closing &&
-           pthread_cond_timedwait(&self->wake, &self->lock, &until) == 0)
-        ; /* the nap; nobody wakes it but who closes */
+    if (lines->length != 0)
+        take_nap(self, NAP_MS, LARGE_BATCH_BYTES);
     while (!has_work(self)) {
-        self->is_waiting = true;
+        self->wake_at = 0;
         pthread_cond_wait(&self->wake, &self->lock);
     }
-    self->is_waiting = false;
+    self->wake_at = NEVER;
     *lines = self->pending;
     self->pending = swapped;
     *lost = self->lost;
@@ -228,6 +251,7 @@ static void *run_writer(void *data)
     bool more = true;
 
     gm_crash_enter_thread();
+    gm_buffer_reserve(&lines, LARGE_BATCH_BYTES);
     while (more) {
         size_t lost; /* behind these lines */
         bool is_out;
@@ -284,6 +308,8 @@ gm_log_stream_t *gm_log_stream_open(const gm_log_stream_options_t *options, gm_e
     atomic_init(&self->has_to_reopen, false);
     pthread_mutex_init(&self->lock, NULL);
     init_wake(&self->wake);
+    self->wake_at = NEVER;
+    gm_buffer_reserve(&self->pending, LARGE_BATCH_BYTES); /* it need not grow, line by line, under the lock */
     use(self, fd);
     if ((error = pthread_create(&self->writer, NULL, run_writer, self)) != 0) {
         gm_error_set(err, NULL, "the thread that writes the log cannot be started: %s", strerror(error));
@@ -306,10 +332,18 @@ void gm_log_stream_close(gm_log_stream_t *self)
     destroy(self);
 }
 
+/* Unlocks. Who is woken with the lock still held would have to wait for it, by a system call on each side. */
+static void unlock_and_wake(gm_log_stream_t *self, bool wakes)
+{
+    if (wakes)
+        self->wake_at = NEVER; /* one call will do */
+    pthread_mutex_unlock(&self->lock);
+    if (wakes)
+        pthread_cond_signal(&self->wake);
+}
+
 void gm_log_stream_submit(gm_log_stream_t *self, const char *line, size_t length)
 {
-    bool wakes;
-
     pthread_mutex_lock(&self->lock);
     if (self->pending.length + length > MAX_PENDING_BYTES) {
         ++self->lost;
@@ -317,21 +351,14 @@ void gm_log_stream_submit(gm_log_stream_t *self, const char *line, size_t length
     } else {
         gm_buffer_append(&self->pending, line, length);
     }
-    wakes = self->is_waiting;
-    self->is_waiting = false;
-    if (wakes)
-        pthread_cond_signal(&self->wake);
-    pthread_mutex_unlock(&self->lock);
+    unlock_and_wake(self, self->pending.length >= self->wake_at);
 }
 
 void gm_log_stream_reopen(gm_log_stream_t *self)
 {
     atomic_store(&self->has_to_reopen, true);
     pthread_mutex_lock(&self->lock);
-    if (self->is_waiting)
-        pthread_cond_signal(&self->wake);
-    self->is_waiting = false;
-    pthread_mutex_unlock(&self->lock);
+    unlock_and_wake(self, true);
 }
 
 uint64_t gm_log_stream_dropped(const gm_log_stream_t *self)

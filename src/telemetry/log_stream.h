@@ -24,8 +24,9 @@ GM_MUST_USE gm_log_stream_t *gm_log_stream_open(const gm_log_stream_options_t *o
 void gm_log_stream_close(gm_log_stream_t *self);
 
 /**
- * One whole line, with its end. Never blocks: where the reader of the log is too slow, lines are dropped,
- * counted, and the count is reported. Any thread.
+ * One whole line, with its end. It is written within 50 ms, the first after a pause at once; a process that
+ * is killed takes along what it had not written. Never blocks: where the reader of the log is too slow, lines
+ * are dropped, counted, and the count is reported. Any thread.
  */
 void gm_log_stream_submit(gm_log_stream_t *self, const char *line, size_t length);
 

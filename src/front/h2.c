@@ -104,9 +104,22 @@ static void on_stalled(void *data)
     close_connection(self);
 }
 
-static void on_offence(void *data, const char *why)
+void gm_h2_on_offence(void *data, gm_offence_t offence)
 {
-    tell(connection_of(data), GM_FAILURE_BAD_REQUEST, why);
+    gm_h2_connection_t *self = connection_of(data);
+    gm_metrics_shard_t *metrics = self->front->options.metrics;
+
+    tell(self, GM_FAILURE_BAD_REQUEST, gm_offence_text(offence));
+    if (metrics != NULL)
+        gm_metrics_count_offence(metrics, offence);
+}
+
+static void on_reset(void *data, bool by_client, uint32_t code)
+{
+    gm_metrics_shard_t *metrics = connection_of(data)->front->options.metrics;
+
+    if (metrics != NULL)
+        gm_metrics_count_reset(metrics, by_client, code);
 }
 
 static const gm_http2_events_t events = {.on_begin = gm_h2_begin,
@@ -119,7 +132,9 @@ static const gm_http2_events_t events = {.on_begin = gm_h2_begin,
                                          .on_close = on_close,
                                          .on_gone = on_gone,
                                          .on_stalled = on_stalled,
-                                         .on_offence = on_offence};
+                                         .on_offence = gm_h2_on_offence,
+                                         .on_malformed = gm_h2_on_malformed,
+                                         .on_reset = on_reset};
 
 /* ---- the beginning of a connection */
 

@@ -47,6 +47,7 @@ typedef struct gm_h2_stream {
     gm_buffer_t cookies;  /* owned; in one line (RFC 9113, 8.2.3) */
     gm_buffer_t trailers; /* owned; lines */
     size_t field_count, head_bytes;
+    bool is_bomb;
     const char *complaint; /* static: why the head is refused; NULL = nothing is wrong yet */
     gm_failure_t failure;  /* with that */
     /* of the body */
@@ -75,6 +76,7 @@ static inline gm_h2_stream_t *gm_h2_stream_of(h2o_req_t *req)
 gm_http2_stream_t *gm_h2_begin(void *connection);
 void gm_h2_on_field(gm_http2_stream_t *stream, gm_span_t name, gm_span_t value, bool is_trailer);
 void gm_h2_on_head(gm_http2_stream_t *stream, bool has_ended);
+void gm_h2_on_malformed(gm_http2_stream_t *stream);
 void gm_h2_on_data(gm_http2_stream_t *stream, const char *bytes, size_t length);
 void gm_h2_on_end(gm_http2_stream_t *stream);
 
@@ -85,6 +87,9 @@ void gm_h2_send(h2o_ostream_t *self, h2o_req_t *req, h2o_iovec_t *bufs, size_t c
 void gm_h2_send_interim(h2o_req_t *req, unsigned status, const gm_head_field_t *fields, size_t count);
 void gm_h2_on_sent(gm_http2_stream_t *stream);
 void gm_h2_on_early(gm_http2_stream_t *stream);
+
+/** It ends for this: for the log, and for who counts. */
+void gm_h2_on_offence(void *connection, gm_offence_t offence);
 
 /** Ends the whole connection, with a word to its client. */
 void gm_h2_terminate(gm_h2_connection_t *self, gm_http2_error_t error);

@@ -136,8 +136,11 @@ static bool count_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
     const gm_head_limits_t *limits = &self->connection->front->options.limits;
 
     self->head_bytes += name.length + value.length + 32; /* RFC 9113, 6.5.2 */
-    if (self->head_bytes > BOMB_FACTOR * limits->max_bytes)
+    if (self->head_bytes > BOMB_FACTOR * limits->max_bytes && !self->is_bomb) {
+        self->is_bomb = true;
+        gm_h2_on_offence(self->connection, GM_OFFENCE_BOMB);
         gm_h2_terminate(self->connection, GM_HTTP2_ENHANCE_YOUR_CALM);
+    }
     if (self->head_bytes <= limits->max_bytes && ++self->field_count <= limits->max_fields + 4)
         return true;
     complain(self, GM_FAILURE_HEADER_TOO_LARGE,
@@ -243,6 +246,11 @@ static void fill_request(gm_h2_stream_t *self, const gm_head_t *head)
     self->body.length = head->content_length;
 }
 
+static gm_span_t asked(h2o_iovec_t text)
+{
+    return text.base != NULL ? (gm_span_t){text.base, text.len} : (gm_span_t){"-", 1};
+}
+
 /* Refused heads travel through the pipeline too: what answers and logs them is where all failures are made.
  */
 static void fill_refused(gm_h2_stream_t *self)
@@ -252,8 +260,8 @@ static void fill_refused(gm_h2_stream_t *self)
     if (req->input.method.base == NULL) {
         req->input.method = h2o_iovec_init(H2O_STRLIT("-"));
         req->input.path = h2o_iovec_init(H2O_STRLIT("/"));
-        self->downstream.asked_method = (gm_span_t){self->method.base, self->method.len};
-        self->downstream.asked_target = (gm_span_t){self->path.base, self->path.len};
+        self->downstream.asked_method = asked(self->method);
+        self->downstream.asked_target = asked(self->path);
     }
     self->downstream.is_refused = true;
     self->downstream.refusal = self->failure;
@@ -348,6 +356,17 @@ static void take_body(gm_stream_t *body, h2o_buffer_t **to)
     if (length >= self->connection->front->conf.stream_window_bytes / 2)
         begin_pace(self); /* the backend was slow: what the client could not send meanwhile does not count */
     watch_body(self);
+}
+
+/* The session's own checks have refused it. The client sees a reset, and the request an end like others. */
+void gm_h2_on_malformed(gm_http2_stream_t *super)
+{
+    gm_h2_stream_t *self = stream_of(super);
+
+    if (self->req.version != 0) /* it has had its head */
+        return;
+    complain(self, GM_FAILURE_BAD_REQUEST, "its head breaks the rules of HTTP/2");
+    gm_h2_on_head(super, true);
 }
 
 void gm_h2_on_head(gm_http2_stream_t *super, bool has_ended)

@@ -82,7 +82,7 @@ static void flush_soon(gm_http2_session_t *self)
 
 /* ---- what peers may do, but not too often */
 
-static void offend(gm_http2_session_t *self, uint32_t weight, const char *why)
+static void offend(gm_http2_session_t *self, uint32_t weight, gm_offence_t why)
 {
     uint64_t now = gm_clock_coarse_ms(), back = (now - self->allowed_ms) * ALLOWANCE_PER_S / 1000;
 
@@ -107,19 +107,19 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
     switch (frame->hd.type) {
     case NGHTTP2_DATA:
         if (frame->hd.length == frame->data.padlen && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
-            offend(self, 1, "DATA frames without data");
+            offend(self, 1, GM_OFFENCE_EMPTY_DATA);
         break;
     case NGHTTP2_RST_STREAM:
-        offend(self, 1, "streams that are reset");
+        offend(self, 1, GM_OFFENCE_RESET);
         break;
     case NGHTTP2_PING:
-        offend(self, 1, "PING frames");
+        offend(self, 1, GM_OFFENCE_PING);
         break;
     case NGHTTP2_SETTINGS:
-        offend(self, 1, "SETTINGS frames");
+        offend(self, 1, GM_OFFENCE_SETTINGS);
         break;
     case NGHTTP2_PRIORITY:
-        offend(self, 1, "PRIORITY frames");
+        offend(self, 1, GM_OFFENCE_PRIORITY);
         break;
     case NGHTTP2_WINDOW_UPDATE:
         if (frame->window_update.window_size_increment >= SMALL_UPDATE)
@@ -127,7 +127,7 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
         if (self->expected_updates != 0)
             --self->expected_updates;
         else
-            offend(self, 1, "small WINDOW_UPDATE frames");
+            offend(self, 1, GM_OFFENCE_SMALL_UPDATE);
         break;
     default:
         break;
@@ -143,7 +143,7 @@ static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, voi
     if ((head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
         head->stream_id <= nghttp2_session_get_last_proc_stream_id(ng) &&
         nghttp2_session_find_stream(ng, head->stream_id) == NULL)
-        offend(session_of(data), 1, "frames for streams that are over");
+        offend(session_of(data), 1, GM_OFFENCE_LATE);
     return 0;
 }
 
@@ -187,6 +187,8 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
     (void)ng;
     judge(self, frame);
+    if (stream != NULL && frame->hd.type == NGHTTP2_RST_STREAM && events->on_reset != NULL)
+        events->on_reset(self->options.data, true, frame->rst_stream.error_code);
     if (stream == NULL || (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA))
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
@@ -228,11 +230,28 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
 
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *data)
 {
+    gm_http2_session_t *self = session_of(data);
+    gm_http2_stream_t *stream = frame->hd.stream_id != 0 ? find_stream(self, frame->hd.stream_id) : NULL;
+
     (void)ng;
-    (void)frame;
     (void)error;
-    offend(session_of(data), 1, "frames that break the protocol");
+    offend(self, 1, GM_OFFENCE_INVALID);
+    if (stream != NULL && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        self->options.events->on_malformed(stream);
     return 0;
+}
+
+/* nghttp2 ends connections by itself, too. */
+static void note_end(gm_http2_session_t *self, const nghttp2_frame *frame)
+{
+    const gm_http2_events_t *events = self->options.events;
+
+    if (frame->hd.type == NGHTTP2_RST_STREAM && events->on_reset != NULL)
+        events->on_reset(self->options.data, false, frame->rst_stream.error_code);
+    if (frame->hd.type != NGHTTP2_GOAWAY || frame->goaway.error_code == NGHTTP2_NO_ERROR || self->is_over)
+        return;
+    self->is_over = true;
+    events->on_offence(self->options.data, GM_OFFENCE_NONSENSE);
 }
 
 /* What makes us reset streams costs more than what it costs the peer. */
@@ -241,11 +260,12 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     gm_http2_session_t *self = session_of(data);
     gm_http2_stream_t *stream;
 
+    note_end(self, frame);
     if (frame->hd.type == NGHTTP2_RST_STREAM && (frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR ||
                                                  frame->rst_stream.error_code == NGHTTP2_STREAM_CLOSED ||
                                                  frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR ||
                                                  frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM))
-        offend(self, 1, "frames for which streams are reset");
+        offend(self, 1, GM_OFFENCE_PROVOKED_RESET);
     if ((frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0 &&
         nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0 &&
@@ -474,9 +494,9 @@ static int feed(gm_http2_session_t *self)
     if (!self->is_over) {
         self->is_over = true;
         self->options.events->on_offence(self->options.data, taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC
-                                                                 ? "no HTTP/2 preface"
-                                                             : is_flood(taken) ? "frames without end"
-                                                                               : "frames without sense");
+                                                                 ? GM_OFFENCE_NO_PREFACE
+                                                             : is_flood(taken) ? GM_OFFENCE_ENDLESS
+                                                                               : GM_OFFENCE_NONSENSE);
     }
     nghttp2_session_terminate_session(self->ng,
                                       is_flood(taken) ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);

@@ -8,6 +8,7 @@
 
 #include "http/head.h"
 #include "net/watch.h"
+#include "telemetry/offence.h"
 #include "tls/wire.h"
 
 typedef struct gm_http2_session gm_http2_session_t; /* owned by its connection; worker only */
@@ -67,8 +68,13 @@ typedef struct gm_http2_events {
     void (*on_gone)(void *data);
     /** Nothing was taken by the peer for a while; likewise. */
     void (*on_stalled)(void *data);
-    /** The peer has done something that it must not, or too often. @param why  static */
-    void (*on_offence)(void *data, const char *why);
+    /** The connection ends because the peer has done something that it must not, or too often. */
+    void (*on_offence)(void *data, gm_offence_t why);
+    /** The head that has begun breaks the rules of HTTP/2: neither on_head nor anything but on_close follows.
+     * The peer is told already. */
+    void (*on_malformed)(gm_http2_stream_t *stream);
+    /** A stream is reset, by the peer or by us; for those who count. May be NULL. */
+    void (*on_reset)(void *data, bool by_peer, uint32_t code);
 } gm_http2_events_t;
 
 typedef struct gm_http2_session_options {

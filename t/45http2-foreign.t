@@ -151,6 +151,8 @@ def many_fields():
 
 
 USED = {"enabled", "cleartext", "max_concurrent_streams", "stream_window", "connection_window"}
+with open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "40http2-limits.t")) as limits:
+    USED |= set(re.findall(r'(?m)^# option: (\w+)$', limits.read()))
 
 subtest("curl", with_curl)
 subtest("h2load", with_h2load)
@@ -158,5 +160,5 @@ subtest("node", with_node)
 subtest("settings", settings)
 subtest("many fields", many_fields)
 rows = re.findall(r"(?m)^\| `proxy\.http2\.([^`]+)` \|", "\n".join(gomesh_run("reference").out))
-is_(sorted(rows), sorted(USED), "each option was used here")
+is_(sorted(rows), sorted(USED), "each option was used here, or in 40http2-limits.t")
 done()

@@ -24,6 +24,7 @@ static void destroy_stream(gm_h2_stream_t *self)
     gm_watch_stop(&self->writing);
     h2o_linklist_unlink(&self->link);
     --connection->stream_count;
+    connection->held_bytes -= self->head_bytes;
     h2o_dispose_request(&self->req);
     h2o_buffer_dispose(&self->input);
     gm_buffer_dispose(&self->fields);
@@ -173,10 +174,14 @@ static void open_session(gm_h2_connection_t *self, gm_tls_wire_t *wire)
         .soon = &options->context->zero_timeout,
         .watches = options->watches,
         .write_ms = options->write_ms,
+        .ack_ms = options->read_ms,
+        .offences = (uint32_t)self->front->conf.offences,
+        .offences_per_s = (uint32_t)self->front->conf.offences_per_second,
+        .max_continuations = (uint32_t)self->front->conf.max_continuations,
         .max_streams = (uint32_t)self->front->conf.max_concurrent_streams,
         .stream_window = (uint32_t)self->front->conf.stream_window_bytes,
         .connection_window = (uint32_t)self->front->conf.connection_window_bytes,
-        .max_header_list = (uint32_t)options->limits.max_bytes};
+        .max_header_list = (uint32_t)self->front->conf.max_header_list_bytes};
 
     self->session = gm_http2_session_create_server(&session);
 }
@@ -215,6 +220,8 @@ gm_h2_front_t *gm_h2_front_create(const gm_http1_options_t *options, const gm_ht
 
     self->options = *options;
     self->conf = *conf;
+    if (self->conf.max_header_list_bytes > options->limits.max_bytes) /* told to clients, and counted by */
+        self->conf.max_header_list_bytes = options->limits.max_bytes;
     h2o_linklist_init_anchor(&self->list);
     return self;
 }

@@ -23,6 +23,7 @@ typedef struct gm_h2_connection {
     h2o_socket_t *sock;          /* owned */
     h2o_linklist_t link, streams;
     size_t stream_count;
+    size_t held_bytes; /* of their heads */
     uint64_t requests;
     gm_watch_t idle; /* runs while there is no stream */
     const char *tls; /* "TLSv1.3"; static; NULL = plain */

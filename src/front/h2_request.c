@@ -56,8 +56,11 @@ gm_http2_stream_t *gm_h2_begin(void *data)
 {
     gm_h2_connection_t *connection = data;
     const gm_http1_options_t *options = &connection->front->options;
-    gm_h2_stream_t *self = gm_alloc(sizeof(*self));
+    gm_h2_stream_t *self;
 
+    if (connection->held_bytes >= connection->front->conf.max_held_bytes)
+        return NULL;
+    self = gm_alloc(sizeof(*self));
     self->connection = connection;
     h2o_init_request(&self->req, &connection->super, NULL);
     self->last = (h2o_ostream_t){.do_send = gm_h2_send};
@@ -133,18 +136,22 @@ static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 /* @return whether there is room for it */
 static bool count_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 {
-    const gm_head_limits_t *limits = &self->connection->front->options.limits;
+    gm_h2_connection_t *connection = self->connection;
+    size_t size = name.length + value.length + 32; /* RFC 9113, 6.5.2 */
+    size_t max_bytes = connection->front->conf.max_header_list_bytes;
 
-    self->head_bytes += name.length + value.length + 32; /* RFC 9113, 6.5.2 */
-    if (self->head_bytes > BOMB_FACTOR * limits->max_bytes && !self->is_bomb) {
+    self->head_bytes += size;
+    connection->held_bytes += size;
+    if (self->head_bytes > BOMB_FACTOR * max_bytes && !self->is_bomb) {
         self->is_bomb = true;
         gm_h2_on_offence(self->connection, GM_OFFENCE_BOMB);
         gm_h2_terminate(self->connection, GM_HTTP2_ENHANCE_YOUR_CALM);
     }
-    if (self->head_bytes <= limits->max_bytes && ++self->field_count <= limits->max_fields + 4)
+    if (self->head_bytes <= max_bytes &&
+        ++self->field_count <= connection->front->options.limits.max_fields + 4)
         return true;
     complain(self, GM_FAILURE_HEADER_TOO_LARGE,
-             "the head is larger than proxy.limits.max_head or max_fields");
+             "the head is larger than proxy.http2.max_header_list or proxy.limits.max_head or max_fields");
     return false;
 }
 

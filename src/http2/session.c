@@ -20,8 +20,9 @@
 #define MAX_QUEUED 1000    /* frames; beyond, nothing is read until some are out */
 #define ALLOWANCE 120      /* of small offences, before the peer is asked to calm down … */
 #define ALLOWANCE_PER_S 40 /* … and as many come back each second */
-#define SMALL_UPDATE 256   /* bytes */
-#define LINGER_MS 1000     /* without a byte: so that the last words are read */
+#define MAX_CONTINUATIONS 8
+#define SMALL_UPDATE 256 /* bytes */
+#define LINGER_MS 1000   /* without a byte: so that the last words are read */
 #define LINGER_TOTAL_MS 30000
 #define NOTICE_MS 100 /* between the two steps of leaving: longer than a round trip, as a rule */
 
@@ -33,6 +34,7 @@ struct gm_http2_session {
     h2o_linklist_t sent;      /* streams whose bytes are all in `out` */
     gm_watch_t writing;       /* the peer is to take something */
     h2o_timeout_entry_t soon; /* linked while something is queued */
+    gm_watch_t acking;        /* the peer is to acknowledge our settings */
     gm_watch_t leaving;       /* between the two steps, or before the socket is closed */
     uint64_t acked;           /* by the peer's kernel, at the last look */
     uint64_t allowed_ms;      /* when the allowance was last looked at */
@@ -84,10 +86,12 @@ static void flush_soon(gm_http2_session_t *self)
 
 static void offend(gm_http2_session_t *self, uint32_t weight, gm_offence_t why)
 {
-    uint64_t now = gm_clock_coarse_ms(), back = (now - self->allowed_ms) * ALLOWANCE_PER_S / 1000;
+    const gm_http2_session_options_t *options = &self->options;
+    uint64_t now = gm_clock_coarse_ms(), back = (now - self->allowed_ms) * options->offences_per_s / 1000;
 
     if (back != 0) {
-        self->allowance = self->allowance + back < ALLOWANCE ? (uint32_t)(self->allowance + back) : ALLOWANCE;
+        self->allowance = self->allowance + back < options->offences ? (uint32_t)(self->allowance + back)
+                                                                     : options->offences;
         self->allowed_ms = now;
     }
     if (self->allowance >= weight) {
@@ -99,6 +103,19 @@ static void offend(gm_http2_session_t *self, uint32_t weight, gm_offence_t why)
     self->is_over = true;
     self->options.events->on_offence(self->options.data, why);
     nghttp2_session_terminate_session(self->ng, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
+/* RFC 9113, 6.5.3: until then our limits bind nobody. nghttp2 has no clock. */
+static void on_unacknowledged(gm_watch_t *watch)
+{
+    gm_http2_session_t *self = H2O_STRUCT_FROM_MEMBER(gm_http2_session_t, acking, watch);
+
+    if (self->is_over)
+        return;
+    self->is_over = true;
+    self->options.events->on_offence(self->options.data, GM_OFFENCE_SETTINGS_TIMEOUT);
+    nghttp2_session_terminate_session(self->ng, NGHTTP2_SETTINGS_TIMEOUT);
+    flush_soon(self);
 }
 
 /* Frames that cost the peer little and us something. */
@@ -116,6 +133,8 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
         offend(self, 1, GM_OFFENCE_PING);
         break;
     case NGHTTP2_SETTINGS:
+        if ((frame->hd.flags & NGHTTP2_FLAG_ACK) != 0)
+            gm_watch_stop(&self->acking);
         offend(self, 1, GM_OFFENCE_SETTINGS);
         break;
     case NGHTTP2_PRIORITY:
@@ -154,8 +173,10 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    if ((stream = self->options.events->on_begin(self->options.data)) == NULL)
+    if ((stream = self->options.events->on_begin(self->options.data)) == NULL) {
+        nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     ++self->stream_count;
     stream->id = frame->hd.stream_id;
     stream->session = self;
@@ -553,7 +574,7 @@ static void create_server(gm_http2_session_t *self)
         abort();
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_max_continuations(option, 8);
+    nghttp2_option_set_max_continuations(option, self->options.max_continuations);
     nghttp2_option_set_max_settings(option, 32);
     nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
     if (nghttp2_session_server_new2(&self->ng, callbacks, self, option) != 0)
@@ -577,17 +598,28 @@ static void submit_settings(gm_http2_session_t *self)
                                           (int32_t)options->connection_window);
 }
 
+static void set_default(uint32_t *value, uint32_t usual)
+{
+    if (*value == 0)
+        *value = usual;
+}
+
 gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_options_t *options)
 {
     gm_http2_session_t *self = gm_alloc(sizeof(*self));
 
     self->options = *options;
-    self->allowance = ALLOWANCE;
+    set_default(&self->options.offences, ALLOWANCE);
+    set_default(&self->options.offences_per_s, ALLOWANCE_PER_S);
+    set_default(&self->options.max_continuations, MAX_CONTINUATIONS);
+    self->allowance = self->options.offences;
     self->allowed_ms = gm_clock_coarse_ms();
     h2o_linklist_init_anchor(&self->sent);
     options->sock->data = self;
     create_server(self);
     submit_settings(self);
+    if (options->ack_ms != 0)
+        gm_watch_start(options->watches, &self->acking, options->ack_ms, on_unacknowledged);
     return self;
 }
 
@@ -602,6 +634,7 @@ void gm_http2_session_close(gm_http2_session_t *self)
 {
     gm_watch_stop(&self->writing);
     gm_watch_stop(&self->leaving);
+    gm_watch_stop(&self->acking);
     h2o_timeout_unlink(&self->soon);
     nghttp2_session_del(self->ng);
     gm_buffer_dispose(&self->out);

@@ -47,7 +47,7 @@ typedef struct gm_http2_field {
  * gm_http2_session_close are allowed in return; that one from on_gone and on_stalled.
  */
 typedef struct gm_http2_events {
-    /** A request begins. @return its stream; NULL = refused */
+    /** A request begins. @return its stream; NULL = refused, and the peer may send it again */
     gm_http2_stream_t *(*on_begin)(void *data);
     /** A field of the head or of the trailers, pseudo-fields among them; valid during the call. */
     void (*on_field)(gm_http2_stream_t *stream, gm_span_t name, gm_span_t value, bool is_trailer);
@@ -86,6 +86,10 @@ typedef struct gm_http2_session_options {
     h2o_timeout_t *soon; /* of the loop, zero: when what was queued is written */
     gm_watches_t *watches;
     uint64_t write_ms; /* how long the peer may take nothing */
+    uint64_t ack_ms;   /* how long it may not acknowledge our settings; 0 = for ever */
+    uint32_t offences,
+        offences_per_s;         /* of small ones: allowed at once, and forgotten; 0 = the usual number */
+    uint32_t max_continuations; /* likewise */
     uint32_t max_streams, stream_window, connection_window, max_header_list;
 } gm_http2_session_options_t;
 

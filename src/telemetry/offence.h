@@ -17,6 +17,7 @@
     X(EMPTY_DATA,       "empty_data",          "DATA frames without data") \
     X(PING,             "pings",               "PING frames") \
     X(SETTINGS,         "settings",            "SETTINGS frames") \
+    X(SETTINGS_TIMEOUT, "settings_timeout",    "it does not acknowledge SETTINGS") \
     X(PRIORITY,         "priorities",          "PRIORITY frames") \
     X(SMALL_UPDATE,     "small_updates",       "small WINDOW_UPDATE frames") \
     X(BOMB,             "header_bomb",         "a head that is many times what it may be")

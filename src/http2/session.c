@@ -137,9 +137,6 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
             gm_watch_stop(&self->acking);
         offend(self, 1, GM_OFFENCE_SETTINGS);
         break;
-    case NGHTTP2_PRIORITY:
-        offend(self, 1, GM_OFFENCE_PRIORITY);
-        break;
     case NGHTTP2_WINDOW_UPDATE:
         if (frame->window_update.window_size_increment >= SMALL_UPDATE)
             break;
@@ -156,13 +153,17 @@ static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
 /* ---- what comes in; called by nghttp2 */
 
 /* What is left of streams that are over is thrown away by nghttp2, as it may have been under way; but much is
- * not. */
+ * not. Priorities count here, as nghttp2 says nothing of those that it has no use for. */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *data)
 {
     if ((head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
         head->stream_id <= nghttp2_session_get_last_proc_stream_id(ng) &&
         nghttp2_session_find_stream(ng, head->stream_id) == NULL)
         offend(session_of(data), 1, GM_OFFENCE_LATE);
+    if (head->type == NGHTTP2_PRIORITY || head->type == NGHTTP2_PRIORITY_UPDATE)
+        offend(session_of(data), 1, GM_OFFENCE_PRIORITY);
+    if (head->type == NGHTTP2_PRIORITY && head->stream_id == 0) /* RFC 9113, 6.3 */
+        nghttp2_session_terminate_session(ng, NGHTTP2_PROTOCOL_ERROR);
     return 0;
 }
 
@@ -576,7 +577,7 @@ static void create_server(gm_http2_session_t *self)
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_continuations(option, self->options.max_continuations);
     nghttp2_option_set_max_settings(option, 32);
-    nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
+    nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     if (nghttp2_session_server_new2(&self->ng, callbacks, self, option) != 0)
         abort();
     nghttp2_option_del(option);

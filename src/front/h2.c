@@ -66,19 +66,27 @@ void gm_h2_terminate(gm_h2_connection_t *self, gm_http2_error_t error)
     gm_http2_session_terminate(self->session, error);
 }
 
+void gm_h2_destroy_stream(gm_h2_stream_t *self)
+{
+    gm_h2_connection_t *connection = self->connection;
+
+    destroy_stream(self);
+    if (connection->stream_count == 0)
+        watch_idle(connection, connection->front->options.idle_ms);
+}
+
 /* ---- what the session tells */
 
 static void on_close(gm_http2_stream_t *stream, uint32_t error)
 {
     gm_h2_stream_t *self = (gm_h2_stream_t *)stream;
-    gm_h2_connection_t *connection = self->connection;
+    const gm_h2_connection_t *connection = self->connection;
 
-    (void)error;
+    if (gm_h2_outlives_stream(self, error))
+        return;
     if (self->input->size + self->dropped != 0)
         gm_http2_session_consume(connection->session, self->input->size + self->dropped);
-    destroy_stream(self);
-    if (connection->stream_count == 0)
-        watch_idle(connection, connection->front->options.idle_ms);
+    gm_h2_destroy_stream(self);
 }
 
 static void on_gone(void *data)

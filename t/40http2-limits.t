@@ -281,6 +281,98 @@ def bombs():
     is_(proxy.stop(), 0, "exit code 0")
 
 
+# option: max_header_list
+def max_header_list():
+    """The size that is counted has 32 bytes more for each field; limits.max_head bounds the text, too."""
+    origin, proxy = scripted(http2={"max_header_list": "4KiB"})
+    client = proxy.client()
+    fields = client.fields(path="/fine/x")
+    lives_on(client)
+    is_(client.peer.get(MAX_HEADER_LIST), 4096, "SETTINGS tell it")
+    room = 4096 - sum(len(name) + len(value) + 32 for name, value in fields) - len("x") - 32
+    is_(client.request(path="/fine/x", headers=[("x", "y" * room)]).status, 200, "a head of just that size is served")
+    got = client.outcome(client.start(path="/fine/over", headers=[("x", "y" * (room - 2))]))
+    is_(got, "answer 431", "a byte more is not: " + got)
+    small = [("x%02d" % at, "") for at in range(90)]  # 3 bytes each, and 32 for the field
+    got = client.outcome(client.start(path="/fine/small", headers=small + [("y", "z" * 900)]))
+    is_(got, "answer 431", "small fields count for more than their bytes: " + got)
+    is_([request.target for request in origin.requests], ["/fine/more", "/fine/x"], "the origin sees no such head")
+    lives_on(client)
+
+
+# option: max_continuations
+def max_continuations():
+    def in_frames(client, count):
+        block = block_of(client, path="/fine/x", headers=[("x", "y" * 50)])
+        return client.outcome(client.send_headers(None, block, True, 1 + count))
+
+    _origin, proxy = scripted()
+    client = proxy.client()
+    is_(in_frames(client, 8), "answer 200", "a head in 8 CONTINUATION frames")
+    got = in_frames(client, 9)
+    ok(got in (CALM, "GOAWAY PROTOCOL_ERROR"), "9 are too many: " + got)
+    client = scripted(http2={"max_continuations": 20})[1].client()
+    is_(in_frames(client, 20), "answer 200", "max_continuations: 20")
+    client = scripted(http2={"max_continuations": 1})[1].client()
+    is_(in_frames(client, 1), "answer 200", "max_continuations: 1")
+    ok(in_frames(client, 2).startswith("GOAWAY"), "2 are too many then")
+
+
+# option: max_held
+def max_held():
+    """Large heads of a few bytes each, by the table: all of them together are bounded."""
+    origin, proxy = scripted()
+    client, other = proxy.client(), proxy.client()
+    lives_on(other)
+    before = proxy.resident_kib()
+    kept = hpack.literal("x", "y" * 3900, keep=True)
+    streams = []
+    for at in range(90):
+        block = block_of(client, path="/hold/%d" % at) + (hpack.indexed(62) * 15 if at else kept + hpack.indexed(62) * 14)
+        streams.append(client.send_headers(None, block, True))
+    is_(client.outcome(answers=False), "ignored", "90 heads of 60 KB are no reason to end the connection")
+    refused = [stream for stream in streams if client.streams[stream].error]
+    is_({client.streams[stream].error for stream in refused}, {"REFUSED_STREAM"}, "%d of 90 heads of 60 KB are refused" % len(refused))
+    ok(len(streams) - len(refused) in (17, 18), "after 1 MiB (%d heads)" % (len(streams) - len(refused)))
+    ok(grown(proxy, before) < 7 * MIB // KIB, "little is in memory (%d KiB)" % grown(proxy, before))
+    lives_on(other, "another client is served")
+    origin.wait(lambda self: sum(request.target.startswith("/hold") for request in self.requests) == 90 - len(refused), "the requests")
+    for stream in streams:
+        if stream not in refused:
+            client.cancel(stream)
+    client.ping()
+    lives_on(client, "when they are cancelled, the connection has room again")
+    client = proxy.client()
+    streams = [client.start(path="/hold/%d" % at, headers=[("cookie", "c" * 4000)]) for at in range(128)]
+    is_(client.outcome(answers=False), "ignored", "128 of 4 KB neither")
+    ok(not [stream for stream in streams if client.streams[stream].error], "and none of those is refused")
+    tight = scripted(http2={"max_held": "4KiB"})[1].client()
+    streams = [tight.start(path="/hold/%d" % at, headers=[("x", "y" * 2500)]) for at in range(3)]
+    is_([tight.outcome(streams[2]), tight.streams[streams[1]].error], ["RST_STREAM REFUSED_STREAM", None], "max_held: 4KiB")
+
+
+# option: offences
+# option: offences_per_second
+def offences():
+    _origin, proxy = scripted(http2={"offences": 20, "offences_per_second": 1000})
+    client = proxy.client()
+    client.send(frame(PING, 0, 0, bytes(8)) * 15)
+    is_(client.outcome(answers=False), "ignored", "offences: 20 allows 15 pings at once")
+    for at in trickle(range(21), 50):
+        client.send(frame(PING, 0, 0, bytes(8)) * (10 if at else 0))
+    is_(client.outcome(answers=False), "ignored", "offences_per_second: 1000 allows 200 in a second")
+    client.flood([frame(PING, 0, 0, bytes(8)) * 500])
+    is_(client.outcome(answers=False), CALM, "500 at once are too many")
+    _origin, proxy = scripted(http2={"offences": 20, "offences_per_second": 1})
+    client = proxy.client()
+    client.flood([frame(PING, 0, 0, bytes(8)) * 30])
+    is_(client.outcome(answers=False), CALM, "offences: 20 forbids 30")
+    _origin, proxy = scripted(http2={"offences": 500})
+    client = proxy.client()
+    client.flood([frame(PING, 0, 0, bytes(8)) * 400])
+    is_(client.outcome(answers=False), "ignored", "offences: 500 allows 400")
+
+
 # --- streams ----------------------------------------------------------------------------------------------------------------------
 
 
@@ -407,6 +499,23 @@ def unfinished():
     lives_on(proxy.client(), "the proxy lives on")
 
 
+def settings_unacknowledged():
+    """Within read_timeout (RFC 9113, 6.5.3), even if the connection is in use."""
+    _origin, proxy = scripted(timeout={"read_timeout": duration(500)})
+    client, honest = proxy.client(acknowledge=False), proxy.client()
+    start = now()
+    lives_on(honest)
+    for _ in trickle(range(200), 50):
+        client.drain()
+        if client.goaways or client.ended:
+            break
+        client.start(path="/fine/x")
+    is_(client.failed(), "SETTINGS_TIMEOUT", "SETTINGS that are never acknowledged end the connection (%d ms)" % elapsed_since(start))
+    ok(elapsed_since(start) >= 450, "after read_timeout")
+    ok(client.closed(), "it is closed")
+    lives_on(honest, "who acknowledges goes on")
+
+
 def kept_busy():
     """PING and WINDOW_UPDATE are no progress of a body, and do not keep a connection from being idle."""
     _origin, proxy = scripted(timeout={"read_timeout": duration(500), "idle_timeout": duration(800)})
@@ -523,8 +632,8 @@ def honest_cancelling():
     is_((got, client.goaways), ([200] * 20, []), "400 requests, and 100 that are cancelled")
 
 
-for what in (floods, floods_unread, harmless_frames, large_heads, bombs, too_many_streams, nobody_takes_uploads,
-             nobody_takes_downloads, stalled_readers, unfinished, kept_busy, dripped_body, honest_bursts, honest_uploads,
+for what in (floods, floods_unread, harmless_frames, large_heads, bombs, max_header_list, max_continuations, max_held, offences, too_many_streams, nobody_takes_uploads,
+             nobody_takes_downloads, stalled_readers, unfinished, settings_unacknowledged, kept_busy, dripped_body, honest_bursts, honest_uploads,
              honest_downloads, honest_pings, honest_cancelling):
     subtest(what.__name__.replace("_", " "), what)
 done()

@@ -210,15 +210,24 @@ def schemes():
 
 
 def connects():
-    """There is no CONNECT here, as in HTTP/1; its form is sound, so a status tells it best."""
+    """Only for WebSocket (40http2-websocket.t); the form of a plain one is sound, so a status tells it best."""
     bench = Bench()
-    for name, fields in (
-        ("CONNECT", [(":method", "CONNECT"), (":authority", "gomesh.test:443")]),
-        ("extended CONNECT", [(":method", "CONNECT"), S, A, P, (":protocol", "websocket")]),
+    refused = MALFORMED + ["answer 405", "answer 501"]
+    for name, fields, want in (
+        ("CONNECT", [(":method", "CONNECT"), (":authority", "gomesh.test:443")], refused),
+        ("extended CONNECT to something else", [(":method", "CONNECT"), S, A, P, (":protocol", "connect-udp")], refused),
+        ("one without :path", [(":method", "CONNECT"), S, A, (":protocol", "websocket")], MALFORMED),
+        ("one without :authority", [(":method", "CONNECT"), S, P, (":protocol", "websocket"), ("host", "a")], MALFORMED),
+        ("one without :scheme", [(":method", "CONNECT"), A, P, (":protocol", "websocket")], MALFORMED),
+        (":protocol with GET", [(":method", "GET"), S, A, P, (":protocol", "websocket")], MALFORMED),
+        ("two protocols", [(":method", "CONNECT"), S, A, P, (":protocol", "websocket"), (":protocol", "websocket")], MALFORMED),
+        ("one with a length", [(":method", "CONNECT"), S, A, P, (":protocol", "websocket"), ("content-length", "3")], MALFORMED),
+        ("one for another scheme", [(":method", "CONNECT"), (":scheme", "https"), A, P, (":protocol", "websocket")], MALFORMED),
     ):
-        bench.check(name, lambda c: end(c, fields), MALFORMED + ["answer 405", "answer 501"])
-        bench.check(name + " that goes on", lambda c: c.send_headers(None, fields), MALFORMED + ["answer 405", "answer 501"])
-    is_(bench.other.peer.get(8, 0), 0, "SETTINGS do not promise extended CONNECT")
+        bench.check(name, lambda c: end(c, fields), want)
+        bench.check(name + " that goes on", lambda c: c.send_headers(None, fields), want)
+    bench.other.ping()
+    is_(bench.other.peer.get(8, 0), 1, "SETTINGS promise extended CONNECT")
 
 
 # --- bodies ----------------------------------------------------------------------------------------------------

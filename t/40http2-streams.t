@@ -519,6 +519,7 @@ def idle():
     used = proxy.client()
     # for its first request a connection has read_timeout, as in HTTP/1.1
     unused = H2Proxy(1, timeout={"idle_timeout": duration(500), "read_timeout": duration(500)}).client()
+    unused.wait(lambda: unused.settings_seen)
     lives_on(used)
     start = now()
     for name, client in (("used", used), ("unused", unused)):

@@ -122,6 +122,28 @@ def with_node():
     is_(proxy.stop(), 0, "an orderly end")
 
 
+def with_websocket():
+    """node's client opens a WebSocket in a stream; Python's library "websockets" is the server of HTTP/1.1."""
+    node, python = want_tool("node"), "/usr/bin/python3"
+    if run([python, "-c", "import websockets"]).returncode:
+        raise Skip("python3-websockets is not installed")
+    port, tls_port, pair = free_port(), free_port(), certificate("http2-websocket")
+    origin = Process([python, os.path.join(PEERS, "websocket_peer.py"), "serve", str(port)], name="websockets")
+    origin.wait_line("^ready$")
+    proxy = Proxy(port, http2={"enabled": True}, tls={"listen_port": tls_port, "cert_file": pair[0], "key_file": pair[1]})
+    for url in (["http://localhost:%d" % proxy.port], ["https://localhost:%d" % tls_port, pair[0]]):
+        client = Process([node, os.path.join(PEERS, "http2_client.js"), *url, "websocket"], name="node")
+        if not is_(client.wait(60), 0, "the client in node ends well"):
+            explain(client, origin, proxy)
+        seen = json.loads(client.out[-1].split(" ", 1)[1])
+        is_((seen["promised"], seen["status"]), (True, 200), "a WebSocket in a stream")
+        is_(seen["text"], [0x81, 100, True], "a message, there and back")
+        is_((seen["close"], seen["rst"]), ([0x88, 2, 3, 0xE8], 0), "a close with its answer, and an orderly end")
+        ok(origin.wait_line(r"^closed /echo 1000"), "the server saw a close, too")
+        del origin.out[:]
+    is_(proxy.stop(), 0, "an orderly end")
+
+
 def settings():
     """What the options say is what clients are told."""
     node = want_tool("node")
@@ -151,12 +173,15 @@ def many_fields():
 
 
 USED = {"enabled", "cleartext", "max_concurrent_streams", "stream_window", "connection_window"}
+with open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "40http2-limits.t")) as limits:
+    USED |= set(re.findall(r'(?m)^# option: (\w+)$', limits.read()))
 
 subtest("curl", with_curl)
 subtest("h2load", with_h2load)
 subtest("node", with_node)
+subtest("websocket", with_websocket)
 subtest("settings", settings)
 subtest("many fields", many_fields)
 rows = re.findall(r"(?m)^\| `proxy\.http2\.([^`]+)` \|", "\n".join(gomesh_run("reference").out))
-is_(sorted(rows), sorted(USED), "each option was used here")
+is_(sorted(rows), sorted(USED), "each option was used here, or in 40http2-limits.t")
 done()

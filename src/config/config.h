@@ -81,6 +81,10 @@ typedef struct gm_http2_conf {
     uint64_t cleartext;                                    /* 1 = without TLS too, by prior knowledge */
     uint64_t max_concurrent_streams;                       /* per connection */
     uint64_t stream_window_bytes, connection_window_bytes; /* what clients may send ahead */
+    uint64_t max_header_list_bytes;                        /* by RFC 9113, 6.5.2 */
+    uint64_t max_continuations;                            /* frames */
+    uint64_t max_held_bytes;                               /* of the heads of a connection's requests */
+    uint64_t offences, offences_per_second;                /* that are forgiven, at once and later */
 } gm_http2_conf_t;
 
 typedef struct gm_upstream_conf {

@@ -142,6 +142,16 @@ static const gm_field_t http2_fields[] = {
      "how much of a body a client may send ahead of what the backend takes"},
     {"connection_window", GM_FIELD_SIZE, AT(gm_http2_conf_t, connection_window_bytes), "1MiB", 65536, 16777216, NULL, NULL,
      0, NULL, "the same for all requests of a connection together: so much memory it may hold"},
+    {"max_header_list", GM_FIELD_SIZE, AT(gm_http2_conf_t, max_header_list_bytes), "64KiB", 256, 1048576, NULL, NULL, 0,
+     "max_header_list_size", "a larger request head gets 431, each field counted with 32 bytes more; limits.max_head holds too"},
+    {"max_continuations", GM_FIELD_COUNT, AT(gm_http2_conf_t, max_continuations), "8", 1, 1000, NULL, NULL, 0, NULL,
+     "a head in more frames than that, beside the first, ends the connection"},
+    {"max_held", GM_FIELD_SIZE, AT(gm_http2_conf_t, max_held_bytes), "1MiB", 4096, 1073741824, NULL, NULL, 0, NULL,
+     "heads of a connection's requests together; further requests are refused, and clients try again"},
+    {"offences", GM_FIELD_COUNT, AT(gm_http2_conf_t, offences), "120", 1, 1000000, NULL, NULL, 0, "max_resets",
+     "resets, pings, settings, empty frames and the like that a client may send at once; more end its connection"},
+    {"offences_per_second", GM_FIELD_COUNT, AT(gm_http2_conf_t, offences_per_second), "40", 1, 1000000, NULL, NULL, 0, NULL,
+     "so many of them are forgotten each second"},
     {0}};
 static const gm_section_t http2_section = {"proxy.http2", http2_fields, sizeof(gm_http2_conf_t), -1, -1, NOT_A_HOSTPORT};
 

@@ -37,6 +37,9 @@ typedef struct gm_downstream {
      * @param protocol  for the answer's Upgrade field; in the request's pool
      */
     gm_stream_t *(*open_tunnel)(h2o_req_t *req, gm_span_t protocol);
+    /** Why that endpoint cannot have understood what the client asked for: static; NULL = it has. May be
+     * NULL. */
+    const char *(*doubt_switch)(h2o_req_t *req, const gm_head_t *head);
     /** Tells the client of a tunnel that nothing more will come, while it may still send. */
     void (*half_close)(h2o_req_t *req);
     /** Sends an interim answer (103) if the client's version knows them and no answer has begun. */

@@ -24,6 +24,7 @@ static void destroy_stream(gm_h2_stream_t *self)
     gm_watch_stop(&self->writing);
     h2o_linklist_unlink(&self->link);
     --connection->stream_count;
+    connection->held_bytes -= self->head_bytes;
     h2o_dispose_request(&self->req);
     h2o_buffer_dispose(&self->input);
     gm_buffer_dispose(&self->fields);
@@ -65,19 +66,27 @@ void gm_h2_terminate(gm_h2_connection_t *self, gm_http2_error_t error)
     gm_http2_session_terminate(self->session, error);
 }
 
+void gm_h2_destroy_stream(gm_h2_stream_t *self)
+{
+    gm_h2_connection_t *connection = self->connection;
+
+    destroy_stream(self);
+    if (connection->stream_count == 0)
+        watch_idle(connection, connection->front->options.idle_ms);
+}
+
 /* ---- what the session tells */
 
 static void on_close(gm_http2_stream_t *stream, uint32_t error)
 {
     gm_h2_stream_t *self = (gm_h2_stream_t *)stream;
-    gm_h2_connection_t *connection = self->connection;
+    const gm_h2_connection_t *connection = self->connection;
 
-    (void)error;
+    if (gm_h2_outlives_stream(self, error))
+        return;
     if (self->input->size + self->dropped != 0)
         gm_http2_session_consume(connection->session, self->input->size + self->dropped);
-    destroy_stream(self);
-    if (connection->stream_count == 0)
-        watch_idle(connection, connection->front->options.idle_ms);
+    gm_h2_destroy_stream(self);
 }
 
 static void on_gone(void *data)
@@ -104,9 +113,22 @@ static void on_stalled(void *data)
     close_connection(self);
 }
 
-static void on_offence(void *data, const char *why)
+void gm_h2_on_offence(void *data, gm_offence_t offence)
 {
-    tell(connection_of(data), GM_FAILURE_BAD_REQUEST, why);
+    gm_h2_connection_t *self = connection_of(data);
+    gm_metrics_shard_t *metrics = self->front->options.metrics;
+
+    tell(self, GM_FAILURE_BAD_REQUEST, gm_offence_text(offence));
+    if (metrics != NULL)
+        gm_metrics_count_offence(metrics, offence);
+}
+
+static void on_reset(void *data, bool by_client, uint32_t code)
+{
+    gm_metrics_shard_t *metrics = connection_of(data)->front->options.metrics;
+
+    if (metrics != NULL)
+        gm_metrics_count_reset(metrics, by_client, code);
 }
 
 static const gm_http2_events_t events = {.on_begin = gm_h2_begin,
@@ -119,7 +141,9 @@ static const gm_http2_events_t events = {.on_begin = gm_h2_begin,
                                          .on_close = on_close,
                                          .on_gone = on_gone,
                                          .on_stalled = on_stalled,
-                                         .on_offence = on_offence};
+                                         .on_offence = gm_h2_on_offence,
+                                         .on_malformed = gm_h2_on_malformed,
+                                         .on_reset = on_reset};
 
 /* ---- the beginning of a connection */
 
@@ -158,10 +182,14 @@ static void open_session(gm_h2_connection_t *self, gm_tls_wire_t *wire)
         .soon = &options->context->zero_timeout,
         .watches = options->watches,
         .write_ms = options->write_ms,
+        .ack_ms = options->read_ms,
+        .offences = (uint32_t)self->front->conf.offences,
+        .offences_per_s = (uint32_t)self->front->conf.offences_per_second,
+        .max_continuations = (uint32_t)self->front->conf.max_continuations,
         .max_streams = (uint32_t)self->front->conf.max_concurrent_streams,
         .stream_window = (uint32_t)self->front->conf.stream_window_bytes,
         .connection_window = (uint32_t)self->front->conf.connection_window_bytes,
-        .max_header_list = (uint32_t)options->limits.max_bytes};
+        .max_header_list = (uint32_t)self->front->conf.max_header_list_bytes};
 
     self->session = gm_http2_session_create_server(&session);
 }
@@ -200,6 +228,8 @@ gm_h2_front_t *gm_h2_front_create(const gm_http1_options_t *options, const gm_ht
 
     self->options = *options;
     self->conf = *conf;
+    if (self->conf.max_header_list_bytes > options->limits.max_bytes) /* told to clients, and counted by */
+        self->conf.max_header_list_bytes = options->limits.max_bytes;
     h2o_linklist_init_anchor(&self->list);
     return self;
 }

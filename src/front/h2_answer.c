@@ -76,10 +76,12 @@ static void send_head(gm_h2_stream_t *self, gm_http2_head_t kind)
     bool has_date = false;
     char *digits;
 
-    fields[count++] = status_field(req, (unsigned)req->res.status);
+    fields[count++] = status_field(req, self->is_tunnel ? 200 : (unsigned)req->res.status);
     for (size_t i = 0; i != headers->size; ++i) {
         const h2o_header_t *header = &headers->entries[i];
-        if (gm_fields_is_hop_by_hop(header->name->base, header->name->len))
+        if (gm_fields_is_hop_by_hop(header->name->base, header->name->len) ||
+            (self->is_tunnel &&
+             gm_h2_is_of_handshake(self, (gm_span_t){header->name->base, header->name->len})))
             continue;
         has_date = has_date || header->name == &H2O_TOKEN_DATE->buf;
         fields[count++] = (gm_http2_field_t){*header->name, header->value};
@@ -143,8 +145,12 @@ void gm_h2_send(h2o_ostream_t *last, h2o_req_t *req, h2o_iovec_t *bufs, size_t c
     if (!req->bytes_counted_by_ostream)
         req->bytes_sent += length;
     self->is_over = !h2o_send_state_is_in_progress(state);
-    if (state == H2O_SEND_STATE_ERROR) {
-        gm_http2_stream_reset(&self->super, GM_HTTP2_INTERNAL_ERROR);
+    if (self->super.session == NULL && self->is_over) {
+        gm_h2_bury(self);
+        return;
+    }
+    if (state == H2O_SEND_STATE_ERROR) { /* RFC 8441, 5.1 */
+        gm_http2_stream_reset(&self->super, self->is_tunnel ? GM_HTTP2_CANCEL : GM_HTTP2_INTERNAL_ERROR);
         return;
     }
     if (!self->has_head) {
@@ -167,6 +173,8 @@ void gm_h2_on_sent(gm_http2_stream_t *stream)
     gm_h2_stream_t *self = (gm_h2_stream_t *)stream;
 
     gm_watch_stop(&self->writing);
+    if (self->is_half_closed) /* with the head, which is out now */
+        gm_http2_stream_send(stream, NULL, 0, true, NULL, 0);
     h2o_proceed_response(&self->req);
 }
 
@@ -184,5 +192,7 @@ void gm_h2_on_early(gm_http2_stream_t *stream)
     gm_h2_stream_t *self = (gm_h2_stream_t *)stream;
 
     gm_watch_stop(&self->writing);
+    if (self->is_tunnel && !self->is_over) /* it may go on sending */
+        return;
     gm_watch_start(self->connection->front->options.watches, &self->reading, EARLY_MS, on_early_over);
 }

@@ -56,8 +56,11 @@ gm_http2_stream_t *gm_h2_begin(void *data)
 {
     gm_h2_connection_t *connection = data;
     const gm_http1_options_t *options = &connection->front->options;
-    gm_h2_stream_t *self = gm_alloc(sizeof(*self));
+    gm_h2_stream_t *self;
 
+    if (connection->held_bytes >= connection->front->conf.max_held_bytes)
+        return NULL;
+    self = gm_alloc(sizeof(*self));
     self->connection = connection;
     h2o_init_request(&self->req, &connection->super, NULL);
     self->last = (h2o_ostream_t){.do_send = gm_h2_send};
@@ -105,6 +108,8 @@ static void keep_pseudo(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
         self->authority = keep(self, value);
     else if (is(name, ":path"))
         self->path = keep(self, value);
+    else if (is(name, ":protocol"))
+        self->protocol = keep(self, value);
 }
 
 static void append_line(gm_buffer_t *to, gm_span_t name, gm_span_t value)
@@ -125,7 +130,9 @@ static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
         if (self->cookies.length != 0)
             gm_buffer_append(&self->cookies, "; ", 2);
         gm_buffer_append(&self->cookies, value.base, value.length);
-    } else {
+    } else if (self->protocol.base != NULL && is(name, "content-length")) {
+        complain(self, GM_FAILURE_BAD_REQUEST, "a CONNECT has no Content-Length");
+    } else if (!gm_h2_is_of_handshake(self, name)) {
         append_line(&self->fields, name, value);
     }
 }
@@ -133,15 +140,22 @@ static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 /* @return whether there is room for it */
 static bool count_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 {
-    const gm_head_limits_t *limits = &self->connection->front->options.limits;
+    gm_h2_connection_t *connection = self->connection;
+    size_t size = name.length + value.length + 32; /* RFC 9113, 6.5.2 */
+    size_t max_bytes = connection->front->conf.max_header_list_bytes;
 
-    self->head_bytes += name.length + value.length + 32; /* RFC 9113, 6.5.2 */
-    if (self->head_bytes > BOMB_FACTOR * limits->max_bytes)
+    self->head_bytes += size;
+    connection->held_bytes += size;
+    if (self->head_bytes > BOMB_FACTOR * max_bytes && !self->is_bomb) {
+        self->is_bomb = true;
+        gm_h2_on_offence(self->connection, GM_OFFENCE_BOMB);
         gm_h2_terminate(self->connection, GM_HTTP2_ENHANCE_YOUR_CALM);
-    if (self->head_bytes <= limits->max_bytes && ++self->field_count <= limits->max_fields + 4)
+    }
+    if (self->head_bytes <= max_bytes &&
+        ++self->field_count <= connection->front->options.limits.max_fields + 4)
         return true;
     complain(self, GM_FAILURE_HEADER_TOO_LARGE,
-             "the head is larger than proxy.limits.max_head or max_fields");
+             "the head is larger than proxy.http2.max_header_list or proxy.limits.max_head or max_fields");
     return false;
 }
 
@@ -176,16 +190,25 @@ static char *put(char *at, h2o_iovec_t text)
     return text.len != 0 ? gm_write(at, text.base, text.len) : at;
 }
 
+/* RFC 8441, 5: the upgrade that it would be in HTTP/1. */
+static char *put_upgrade(gm_h2_stream_t *self, char *at)
+{
+    gm_websocket_make_key(self->websocket_key);
+    at = GM_WRITE_LITERAL(at, "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ");
+    at = gm_write(at, self->websocket_key, GM_WEBSOCKET_KEY_LENGTH);
+    return GM_WRITE_LITERAL(at, "\r\n");
+}
+
 /* As HTTP/1 would have it. Whatever does not belong in there, spaces and line ends too, makes it malformed.
  */
 static h2o_iovec_t make_text(gm_h2_stream_t *self)
 {
     h2o_iovec_t authority = authority_of(self), target = self->path.base != NULL ? self->path : authority;
     size_t size =
-        self->method.len + target.len + authority.len + self->fields.length + self->cookies.length + 64;
+        self->method.len + target.len + authority.len + self->fields.length + self->cookies.length + 160;
     char *start = h2o_mem_alloc_pool(&self->req.pool, size), *at = start;
 
-    at = put(at, self->method);
+    at = self->is_websocket ? GM_WRITE_LITERAL(at, "GET") : put(at, self->method);
     *at++ = ' ';
     at = put(at, target);
     at = GM_WRITE_LITERAL(at, " HTTP/1.1\r\n");
@@ -200,6 +223,8 @@ static h2o_iovec_t make_text(gm_h2_stream_t *self)
         at = put(at, h2o_iovec_init(self->cookies.text, self->cookies.length));
         at = GM_WRITE_LITERAL(at, "\r\n");
     }
+    if (self->is_websocket)
+        at = put_upgrade(self, at);
     at = GM_WRITE_LITERAL(at, "\r\n");
     return h2o_iovec_init(start, (size_t)(at - start));
 }
@@ -211,6 +236,17 @@ static void check_scheme(gm_h2_stream_t *self)
     if (self->scheme.base != NULL &&
         (self->scheme.len != strlen(scheme) || strncasecmp(self->scheme.base, scheme, self->scheme.len) != 0))
         complain(self, GM_FAILURE_BAD_REQUEST, "its :scheme is not that of the connection");
+}
+
+/* nghttp2 has seen to the rest: such a CONNECT has all pseudo-fields, and nothing else has a :protocol. */
+static void check_protocol(gm_h2_stream_t *self)
+{
+    if (self->protocol.base == NULL)
+        return;
+    if (self->protocol.len == 9 && strncasecmp(self->protocol.base, "websocket", 9) == 0)
+        self->is_websocket = true;
+    else
+        complain(self, GM_FAILURE_NOT_IMPLEMENTED, "no :protocol but websocket is known");
 }
 
 static h2o_iovec_t iovec_of(gm_span_t span)
@@ -241,6 +277,13 @@ static void fill_request(gm_h2_stream_t *self, const gm_head_t *head)
         head->content_length == 0 || (self->has_ended && means_a_body(req->input.method));
     self->expects_continue = head->expects_continue;
     self->body.length = head->content_length;
+    if (self->is_websocket)
+        gm_h2_expect_tunnel(self, head->upgrade);
+}
+
+static gm_span_t asked(h2o_iovec_t text)
+{
+    return text.base != NULL ? (gm_span_t){text.base, text.len} : (gm_span_t){"-", 1};
 }
 
 /* Refused heads travel through the pipeline too: what answers and logs them is where all failures are made.
@@ -252,8 +295,8 @@ static void fill_refused(gm_h2_stream_t *self)
     if (req->input.method.base == NULL) {
         req->input.method = h2o_iovec_init(H2O_STRLIT("-"));
         req->input.path = h2o_iovec_init(H2O_STRLIT("/"));
-        self->downstream.asked_method = (gm_span_t){self->method.base, self->method.len};
-        self->downstream.asked_target = (gm_span_t){self->path.base, self->path.len};
+        self->downstream.asked_method = asked(self->method);
+        self->downstream.asked_target = asked(self->path);
     }
     self->downstream.is_refused = true;
     self->downstream.refusal = self->failure;
@@ -262,10 +305,12 @@ static void fill_refused(gm_h2_stream_t *self)
 
 static void read_head(gm_h2_stream_t *self)
 {
-    h2o_iovec_t text = make_text(self);
+    h2o_iovec_t text;
     gm_head_t head;
 
     check_scheme(self);
+    check_protocol(self);
+    text = make_text(self);
     if (self->complaint != NULL)
         return;
     if (gm_head_parse_request(text.base, text.len, 0, &self->connection->front->options.limits, &head) == 1 &&
@@ -297,7 +342,7 @@ static void on_late_body(gm_watch_t *watch)
 /* Only where the client has room to send: what the backend does not take is not its fault. */
 static void watch_body(gm_h2_stream_t *self)
 {
-    if (self->has_ended || self->body.has_failed || self->input->size != 0)
+    if (self->has_ended || self->body.has_failed || self->input->size != 0 || self->is_websocket)
         gm_watch_stop(&self->reading);
     else
         gm_watch_start(watches_of(self), &self->reading, self->connection->front->options.read_ms,
@@ -316,7 +361,7 @@ static bool is_too_slow(gm_h2_stream_t *self, size_t got)
     const gm_http1_options_t *options = &self->connection->front->options;
     uint64_t elapsed_ms;
 
-    if (options->min_body_rate == 0)
+    if (options->min_body_rate == 0 || self->is_websocket)
         return false;
     self->paced_bytes += got;
     elapsed_ms = gm_clock_coarse_ms() - self->paced_since_ms;
@@ -345,9 +390,22 @@ static void take_body(gm_stream_t *body, h2o_buffer_t **to)
     body->available = 0;
     if (self->super.session != NULL)
         gm_http2_stream_consume(&self->super, length);
+    else
+        gm_http2_session_consume(self->connection->session, length);
     if (length >= self->connection->front->conf.stream_window_bytes / 2)
         begin_pace(self); /* the backend was slow: what the client could not send meanwhile does not count */
     watch_body(self);
+}
+
+/* The session's own checks have refused it. The client sees a reset, and the request an end like others. */
+void gm_h2_on_malformed(gm_http2_stream_t *super)
+{
+    gm_h2_stream_t *self = stream_of(super);
+
+    if (self->req.version != 0) /* it has had its head */
+        return;
+    complain(self, GM_FAILURE_BAD_REQUEST, "its head breaks the rules of HTTP/2");
+    gm_h2_on_head(super, true);
 }
 
 void gm_h2_on_head(gm_http2_stream_t *super, bool has_ended)
@@ -368,14 +426,14 @@ void gm_h2_on_head(gm_http2_stream_t *super, bool has_ended)
     gm_buffer_dispose(&self->cookies);
     if (self->complaint != NULL)
         fill_refused(self);
-    else if (!has_ended)
+    else if (!has_ended && !self->is_websocket)
         self->downstream.body = &self->body;
     h2o_process_request(req);
 }
 
 static bool has_taker(const gm_h2_stream_t *self)
 {
-    return self->downstream.body != NULL && !self->is_over && !self->body.has_failed;
+    return (self->downstream.body != NULL || self->is_websocket) && !self->is_over && !self->body.has_failed;
 }
 
 void gm_h2_on_data(gm_http2_stream_t *super, const char *bytes, size_t length)
@@ -411,6 +469,10 @@ void gm_h2_on_end(gm_http2_stream_t *super)
     gm_watch_stop(&self->reading);
     if (!has_taker(self))
         return;
+    if (self->is_websocket && self->trailers.length != 0) { /* RFC 9113, 8.5 */
+        gm_http2_stream_reset(super, GM_HTTP2_PROTOCOL_ERROR);
+        return;
+    }
     if (self->complaint != NULL) {
         fail_body(self, self->failure, self->complaint);
         return;

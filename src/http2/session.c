@@ -1,8 +1,7 @@
 /*
  * nghttp2 knows the protocol; here it is connected to a socket of the library's, with the same bounded
- * reading as everywhere, and to owners that know nothing of it. What a peer may do, but not as often as it
- * likes, is counted here. Owners' calls only queue; frames are written when the event loop's callback is
- * over. Worker's thread.
+ * reading as everywhere, and to owners that know nothing of it. Owners' calls only queue; frames are written
+ * when the event loop's callback is over. Worker's thread.
  */
 #include "http2/session_state.h"
 
@@ -13,11 +12,6 @@
 
 #define OUT_MAX ((size_t)64 * 1024) /* written at once */
 #define MAX_QUEUED 1000             /* frames; beyond, nothing is read until some are out */
-#define ALLOWANCE 120               /* of small offences, before the peer is asked to calm down … */
-#define ALLOWANCE_PER_S 40          /* … and as many come back each second */
-#define SMALL_UPDATE 256            /* bytes */
-#define STRAY_LEAST 64     /* bytes that a frame counts for */
-#define LAST_KNOWN 0x10    /* types of frames that somebody has defined: PRIORITY_UPDATE */
 #define LINGER_MS 1000              /* without a byte: so that the last words are read */
 #define LINGER_TOTAL_MS 30000
 #define NOTICE_MS 100 /* between the two steps of leaving: longer than a round trip, as a rule */
@@ -59,116 +53,12 @@ void gm_http2_session_flush_soon(gm_http2_session_t *self)
     h2o_timeout_link(self->options.loop, self->options.soon, &self->soon);
 }
 
-/* ---- what peers may do, but not too often */
-
-static void offend(gm_http2_session_t *self, uint32_t weight, const char *why)
-{
-    uint64_t now = gm_clock_coarse_ms(), back = (now - self->allowed_ms) * ALLOWANCE_PER_S / 1000;
-
-    if (back != 0) {
-        self->allowance = self->allowance + back < ALLOWANCE ? (uint32_t)(self->allowance + back) : ALLOWANCE;
-        self->allowed_ms = now;
-    }
-    if (self->allowance >= weight) {
-        self->allowance -= weight;
-        return;
-    }
-    if (self->is_over)
-        return;
-    self->is_over = true;
-    self->options.events->on_offence(self->options.data, why);
-    nghttp2_session_terminate_session(self->ng, NGHTTP2_ENHANCE_YOUR_CALM);
-}
-
-/* An endpoint may reset each of our streams once, also one that we have just reset. */
-static void judge_reset(gm_http2_session_t *self, int32_t id)
-{
-    if (self->is_client && find_stream(self, id) != NULL)
-        return;
-    if (self->expected_resets != 0)
-        --self->expected_resets;
-    else
-        offend(self, 1, "streams that are reset");
-}
-
-/* What comes for an answer that we did not want any more was under way, as long as it is not too much. */
-static bool is_expected_stray(gm_http2_session_t *self, const nghttp2_frame_hd *head)
-{
-    uint64_t cost = head->length < STRAY_LEAST ? STRAY_LEAST : head->length;
-
-    if (head->type != NGHTTP2_DATA || self->expected_strays < cost)
-        return false;
-    self->expected_strays -= cost;
-    return true;
-}
-
-/* Frames that cost the peer little and us something. */
-static void judge(gm_http2_session_t *self, const nghttp2_frame *frame)
-{
-    switch (frame->hd.type) {
-    case NGHTTP2_DATA:
-        if (frame->hd.length == frame->data.padlen && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0)
-            offend(self, 1, "DATA frames without data");
-        break;
-    case NGHTTP2_RST_STREAM:
-        judge_reset(self, frame->hd.stream_id);
-        break;
-    case NGHTTP2_PING:
-        offend(self, 1, "PING frames");
-        break;
-    case NGHTTP2_SETTINGS:
-        offend(self, 1, "SETTINGS frames");
-        break;
-    case NGHTTP2_PRIORITY:
-        offend(self, 1, "PRIORITY frames");
-        break;
-    case NGHTTP2_WINDOW_UPDATE:
-        if (frame->window_update.window_size_increment >= SMALL_UPDATE)
-            break;
-        if (self->expected_updates != 0)
-            --self->expected_updates;
-        else
-            offend(self, 1, "small WINDOW_UPDATE frames");
-        break;
-    default:
-        if (frame->hd.type > LAST_KNOWN)
-            offend(self, 1, "frames that nobody knows");
-        break;
-    }
-}
-
 /* ---- what comes in; called by nghttp2 */
 
-/* Of a frame that nobody knows: nghttp2 says nothing of it unless somebody takes it. */
-static int on_unknown(nghttp2_session *ng, void **payload, const nghttp2_frame_hd *head, void *data)
-{
-    (void)ng;
-    (void)payload;
-    (void)head;
-    (void)data;
-    return 0;
-}
-
-void gm_http2_session_set_options(nghttp2_option *option)
-{
-    nghttp2_option_set_no_auto_window_update(option, 1);
-    nghttp2_option_set_no_closed_streams(option, 1);
-    nghttp2_option_set_max_continuations(option, 8);
-    nghttp2_option_set_max_settings(option, 32);
-    for (unsigned type = LAST_KNOWN + 1; type <= UINT8_MAX; ++type)
-        nghttp2_option_set_user_recv_extension_type(option, (uint8_t)type);
-}
-
-/* What is left of streams that are over is thrown away by nghttp2, as it may have been under way; but much is
- * not. */
 static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *data)
 {
-    gm_http2_session_t *self = session_of(data);
-
-    if ((head->type == NGHTTP2_HEADERS || head->type == NGHTTP2_DATA) &&
-        (self->is_client || head->stream_id <= nghttp2_session_get_last_proc_stream_id(ng)) &&
-        nghttp2_session_find_stream(ng, head->stream_id) == NULL && !is_expected_stray(self, head))
-        offend(self, 1, "frames for streams that are over");
+    (void)ng;
+    gm_http2_judge_beginning(session_of(data), head);
     return 0;
 }
 
@@ -186,8 +76,10 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
 
     if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    if ((stream = self->options.events->on_begin(self->options.data)) == NULL)
+    if ((stream = self->options.events->on_begin(self->options.data)) == NULL) {
+        nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    }
     ++self->stream_count;
     stream->id = frame->hd.stream_id;
     stream->session = self;
@@ -218,13 +110,16 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
     bool has_ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
 
     (void)ng;
-    judge(self, frame);
+    gm_http2_judge(self, frame);
     if (frame->hd.type == NGHTTP2_GOAWAY && events->on_goaway != NULL)
         events->on_goaway(self->options.data);
     if (stream == NULL)
         return 0;
-    if (frame->hd.type == NGHTTP2_RST_STREAM)
+    if (frame->hd.type == NGHTTP2_RST_STREAM) {
         stream->was_reset = true;
+        if (events->on_reset != NULL)
+            events->on_reset(self->options.data, true, frame->rst_stream.error_code);
+    }
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
         return 0;
     if (frame->hd.type == NGHTTP2_HEADERS && is_head(self, stream, frame))
@@ -269,10 +164,15 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
 
 static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *data)
 {
+    gm_http2_session_t *self = session_of(data);
+    gm_http2_stream_t *stream;
+
     (void)ng;
-    (void)frame;
     (void)error;
-    offend(session_of(data), 1, "frames that break the protocol");
+    gm_http2_offend(self, GM_OFFENCE_INVALID);
+    stream = frame->hd.stream_id != 0 ? find_stream(self, frame->hd.stream_id) : NULL;
+    if (stream != NULL && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        self->options.events->on_malformed(stream);
     return 0;
 }
 
@@ -282,21 +182,15 @@ static void tell_when_out(gm_http2_session_t *self, gm_http2_stream_t *stream)
         h2o_linklist_insert(&self->sent, &stream->link);
 }
 
-/* What makes us reset streams costs more than what it costs the peer. */
 static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
 {
     gm_http2_session_t *self = session_of(data);
+    const gm_http2_events_t *events = self->options.events;
     gm_http2_stream_t *stream;
 
-    if (frame->hd.type == NGHTTP2_RST_STREAM && self->is_client) {
-        ++self->expected_resets;
-        self->expected_strays += self->options.stream_window;
-    }
-    if (frame->hd.type == NGHTTP2_RST_STREAM && (frame->rst_stream.error_code == NGHTTP2_PROTOCOL_ERROR ||
-                                                 frame->rst_stream.error_code == NGHTTP2_STREAM_CLOSED ||
-                                                 frame->rst_stream.error_code == NGHTTP2_FLOW_CONTROL_ERROR ||
-                                                 frame->rst_stream.error_code == NGHTTP2_REFUSED_STREAM))
-        offend(self, 1, "frames for which streams are reset");
+    gm_http2_judge_answer(self, frame);
+    if (frame->hd.type == NGHTTP2_RST_STREAM && events->on_reset != NULL)
+        events->on_reset(self->options.data, false, frame->rst_stream.error_code);
     if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
         (stream = find_stream(self, frame->hd.stream_id)) == NULL)
@@ -304,7 +198,7 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     if (self->is_client)
         tell_when_out(self, stream);
     else if (nghttp2_session_get_stream_remote_close(ng, frame->hd.stream_id) == 0)
-        self->options.events->on_early(stream);
+        events->on_early(stream);
     return 0;
 }
 
@@ -402,12 +296,11 @@ static int send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *h
     gm_buffer_append(&self->out, (const char *)head, 9);
     copy_out(stream, length, &self->out);
     self->expected_updates += 2; /* for the stream and for the connection */
+    ++self->expected_pings;
     if (stream->out_left == 0 && !stream->is_last)
         tell_when_out(self, stream);
     return 0;
 }
-
-const char *const gm_http2_other_protocol = "it does not speak HTTP/2";
 
 static void go(gm_http2_session_t *self, const char *err)
 {
@@ -552,7 +445,7 @@ static int feed(gm_http2_session_t *self)
         return 0;
     if (self->is_client && !self->has_begun && input->bytes[0] != '\0' && !self->is_over) {
         self->is_over = true; /* SETTINGS are shorter than 64 KiB: this is no frame of HTTP/2 */
-        self->options.events->on_offence(self->options.data, gm_http2_other_protocol);
+        self->options.events->on_offence(self->options.data, GM_OFFENCE_OTHER_PROTOCOL);
     }
     self->has_begun = true;
     self->heard += input->size;
@@ -565,9 +458,9 @@ static int feed(gm_http2_session_t *self)
     if (!self->is_over) {
         self->is_over = true;
         self->options.events->on_offence(self->options.data, taken == NGHTTP2_ERR_BAD_CLIENT_MAGIC
-                                                                 ? "no HTTP/2 preface"
-                                                             : is_flood(taken) ? "frames without end"
-                                                                               : "frames without sense");
+                                                                 ? GM_OFFENCE_NO_PREFACE
+                                                             : is_flood(taken) ? GM_OFFENCE_ENDLESS
+                                                                               : GM_OFFENCE_NONSENSE);
     }
     nghttp2_session_terminate_session(self->ng,
                                       is_flood(taken) ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_PROTOCOL_ERROR);
@@ -616,7 +509,7 @@ nghttp2_session_callbacks *gm_http2_session_callbacks(void)
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
-    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, on_unknown);
+    nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, gm_http2_judge_unknown);
     return callbacks;
 }
 
@@ -627,8 +520,8 @@ static void create_server(gm_http2_session_t *self)
 
     if (nghttp2_option_new(&option) != 0)
         abort();
-    gm_http2_session_set_options(option);
-    nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
+    gm_http2_session_set_options(self, option);
+    nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
     if (nghttp2_session_server_new2(&self->ng, callbacks, self, option) != 0)
         abort();
     nghttp2_option_del(option);
@@ -643,6 +536,7 @@ static void submit_settings(gm_http2_session_t *self)
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options->stream_window},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options->max_header_list},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
 
     nghttp2_submit_settings(self->ng, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0]));
@@ -655,8 +549,7 @@ gm_http2_session_t *gm_http2_session_new(const gm_http2_session_options_t *optio
     gm_http2_session_t *self = gm_alloc(sizeof(*self));
 
     self->options = *options;
-    self->allowance = ALLOWANCE;
-    self->allowed_ms = gm_clock_coarse_ms();
+    gm_http2_judge_init(self);
     h2o_linklist_init_anchor(&self->sent);
     options->sock->data = self;
     return self;
@@ -668,6 +561,7 @@ gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_option
 
     create_server(self);
     submit_settings(self);
+    gm_http2_judge_await_ack(self);
     return self;
 }
 
@@ -682,6 +576,7 @@ void gm_http2_session_close(gm_http2_session_t *self)
 {
     gm_watch_stop(&self->writing);
     gm_watch_stop(&self->leaving);
+    gm_watch_stop(&self->acking);
     h2o_timeout_unlink(&self->soon);
     nghttp2_session_del(self->ng);
     gm_buffer_dispose(&self->out);

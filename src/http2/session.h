@@ -8,6 +8,7 @@
 
 #include "http/head.h"
 #include "net/watch.h"
+#include "telemetry/offence.h"
 #include "tls/wire.h"
 
 typedef struct gm_http2_session gm_http2_session_t; /* owned by its connection; worker only */
@@ -49,7 +50,8 @@ typedef struct gm_http2_field {
  * gm_http2_session_close are allowed in return; that one from on_gone and on_stalled.
  */
 typedef struct gm_http2_events {
-    /** A request begins; servers only. @return its stream; NULL = refused */
+    /** A request begins; servers only. @return its stream; NULL = refused, and the peer may send it again
+     */
     gm_http2_stream_t *(*on_begin)(void *data);
     /** A field of the head or of the trailers, pseudo-fields among them; valid during the call. */
     void (*on_field)(gm_http2_stream_t *stream, gm_span_t name, gm_span_t value, bool is_trailer);
@@ -71,8 +73,13 @@ typedef struct gm_http2_events {
     void (*on_gone)(void *data);
     /** Nothing was taken by the peer for a while; likewise. */
     void (*on_stalled)(void *data);
-    /** The peer has done something that it must not, or too often. @param why  static */
-    void (*on_offence)(void *data, const char *why);
+    /** The connection ends because the peer has done something that it must not, or too often. */
+    void (*on_offence)(void *data, gm_offence_t why);
+    /** The head that has begun breaks the rules of HTTP/2: neither on_head nor anything but on_close follows.
+     * The peer is told already. Servers only. */
+    void (*on_malformed)(gm_http2_stream_t *stream);
+    /** A stream is reset, by the peer or by us; for those who count. NULL = nobody does */
+    void (*on_reset)(void *data, bool by_peer, uint32_t code);
     /** The peer takes no new streams; those that it will not look at end with REFUSED_STREAM. NULL = so what
      */
     void (*on_goaway)(void *data);
@@ -93,6 +100,10 @@ typedef struct gm_http2_session_options {
     h2o_timeout_t *soon; /* of the loop, zero: when what was queued is written */
     gm_watches_t *watches;
     uint64_t write_ms; /* how long the peer may take nothing */
+    uint64_t ack_ms;   /* how long it may not acknowledge our settings; 0 = for ever */
+    uint32_t offences,
+        offences_per_s;         /* of small ones: allowed at once, and forgotten; 0 = the usual number */
+    uint32_t max_continuations; /* likewise */
     uint32_t max_streams, stream_window, connection_window, max_header_list;
 } gm_http2_session_options_t;
 
@@ -103,9 +114,6 @@ GM_MUST_USE gm_http2_session_t *gm_http2_session_create_server(const gm_http2_se
 
 /** A client's. The same; for clients only some of the options matter. */
 GM_MUST_USE gm_http2_session_t *gm_http2_session_create_client(const gm_http2_session_options_t *options);
-
-/** The `why` of an offence: the first bytes were of another protocol. */
-extern const char *const gm_http2_other_protocol;
 
 /** When on_gone comes: the error of the library's socket that was the reason; NULL = another. */
 const char *gm_http2_session_error(const gm_http2_session_t *self);

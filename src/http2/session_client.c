@@ -28,7 +28,7 @@ static void create_client(gm_http2_session_t *self)
     if (nghttp2_option_new(&option) != 0)
         abort();
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
-    gm_http2_session_set_options(option);
+    gm_http2_session_set_options(self, option);
     if (nghttp2_session_client_new2(&self->ng, callbacks, self, option) != 0)
         abort();
     nghttp2_option_del(option);

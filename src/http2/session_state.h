@@ -16,12 +16,14 @@ struct gm_http2_session {
     h2o_linklist_t sent;      /* streams whose bytes are all in `out` */
     gm_watch_t writing;       /* the peer is to take something */
     h2o_timeout_entry_t soon; /* linked while something is queued */
+    gm_watch_t acking;        /* the peer is to acknowledge our settings */
     gm_watch_t leaving;       /* between the two steps, or before the socket is closed */
     uint64_t acked;           /* by the peer's kernel, at the last look */
     uint64_t allowed_ms;      /* when the allowance was last looked at */
     uint32_t allowance;
     uint64_t expected_resets;  /* a client's: of streams that we have reset */
     uint64_t expected_strays;  /* likewise: bytes that may have been under way */
+    uint64_t expected_pings;   /* for DATA that was sent */
     uint64_t expected_updates; /* of windows, however small: for DATA that was sent */
     size_t stream_count;       /* that an owner knows */
     bool is_reading, is_busy;  /* is_busy: within nghttp2; what is queued is written afterwards */
@@ -38,7 +40,7 @@ gm_http2_session_t *gm_http2_session_new(const gm_http2_session_options_t *optio
 nghttp2_session_callbacks *gm_http2_session_callbacks(void);
 
 /** Those of both sides. */
-void gm_http2_session_set_options(nghttp2_option *option);
+void gm_http2_session_set_options(const gm_http2_session_t *self, nghttp2_option *option);
 
 /** The body of a stream, as nghttp2 asks for it. */
 nghttp2_data_provider gm_http2_stream_body(gm_http2_stream_t *stream);
@@ -49,5 +51,23 @@ nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count,
 
 /** What was queued is written when the event loop's callback is over. */
 void gm_http2_session_flush_soon(gm_http2_session_t *self);
+
+/* ---- judge.c: what peers may do, but not as often as they like */
+
+void gm_http2_judge_init(gm_http2_session_t *self);
+
+/** Ends the connection if it is once too often. */
+void gm_http2_offend(gm_http2_session_t *self, gm_offence_t why);
+
+/** Limits the time for the acknowledgement of our settings. */
+void gm_http2_judge_await_ack(gm_http2_session_t *self);
+
+/** A frame that begins, one that is whole, and one of ours. */
+void gm_http2_judge_beginning(gm_http2_session_t *self, const nghttp2_frame_hd *head);
+void gm_http2_judge(gm_http2_session_t *self, const nghttp2_frame *frame);
+void gm_http2_judge_answer(gm_http2_session_t *self, const nghttp2_frame *frame);
+
+/** For nghttp2, which says nothing of frames that nobody knows unless somebody takes them. */
+int gm_http2_judge_unknown(nghttp2_session *ng, void **payload, const nghttp2_frame_hd *head, void *data);
 
 #endif

@@ -210,14 +210,24 @@ static bool is_asked_for(const gm_forward_t *self, const gm_head_t *head)
                                       head->upgrade.base, head->upgrade.length);
 }
 
+/* @return a static text; NULL = nothing is wrong with it */
+static const char *why_not_switch(const gm_forward_t *self, const gm_head_t *head)
+{
+    if (!is_asked_for(self, head))
+        return "it switched protocols without being asked";
+    return self->downstream->doubt_switch != NULL ? self->downstream->doubt_switch(self->request->req, head)
+                                                  : NULL;
+}
+
 static int on_head(void *data, const gm_head_t *head, const char *bytes)
 {
     gm_forward_t *self = data;
     h2o_req_t *req = self->request->req;
+    const char *why = head->status == 101 ? why_not_switch(self, head) : NULL;
     char *copy;
 
-    if (head->status == 101 && !is_asked_for(self, head)) {
-        fail(self, GM_FAILURE_RESPONSE_MALFORMED, "it switched protocols without being asked");
+    if (why != NULL) {
+        fail(self, GM_FAILURE_RESPONSE_MALFORMED, why);
         return -1;
     }
     gm_finish_note_answer(self->request, (int)head->status);

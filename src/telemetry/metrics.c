@@ -47,8 +47,8 @@ static size_t count_cells(const gm_metrics_t *self, gm_metric_t metric)
         return 0;
     if (row->labels < GM_METRIC_KEYED_COUNT)
         series = gm_series_max(self->series[row->labels]) + 1;
-    else if (row->labels != GM_METRIC_LABELS_NONE && row->labels != GM_METRIC_LABELS_WORKER)
-        series = 2;
+    else
+        series = gm_metric_fixed_count(row->labels);
     return series * gm_metric_stride(metric);
 }
 
@@ -288,6 +288,16 @@ void gm_metrics_count_close(gm_metrics_shard_t *self, gm_metrics_listener_t list
 void gm_metrics_count_handshake(gm_metrics_shard_t *self, bool is_ok)
 {
     gm_counter_add(&self->cells[GM_METRIC_TLS_HANDSHAKES][is_ok ? 0 : 1], 1);
+}
+
+void gm_metrics_count_offence(gm_metrics_shard_t *self, gm_offence_t offence)
+{
+    gm_counter_add(&self->cells[GM_METRIC_HTTP2_OFFENCES][offence], 1);
+}
+
+void gm_metrics_count_reset(gm_metrics_shard_t *self, bool by_client, uint32_t code)
+{
+    gm_counter_add(&self->cells[GM_METRIC_HTTP2_RESETS][gm_metric_reset(by_client, code)], 1);
 }
 
 gm_counter_t *gm_metrics_idle_gauge(gm_metrics_shard_t *self, const char *cluster)

@@ -9,6 +9,7 @@
 #include "base/buffer.h"
 #include "base/counter.h"
 #include "base/memory.h"
+#include "telemetry/offence.h"
 #include "telemetry/record.h"
 
 /* clang-format off */
@@ -36,6 +37,8 @@
     X(CONNECTIONS,              "gomesh_connections_total",                COUNTER,   ONE,  LISTENER,       CONNECTIONS, "Connections from clients.") \
     X(CONNECTIONS_OPEN,         "gomesh_connections_open",                 GAUGE,     ONE,  LISTENER,       CONNECTIONS, "Connections from clients that are open.") \
     X(TLS_HANDSHAKES,           "gomesh_tls_handshakes_total",             COUNTER,   ONE,  HANDSHAKE,      CONNECTIONS, "TLS handshakes with clients.") \
+    X(HTTP2_OFFENCES,           "gomesh_http2_offences_total",             COUNTER,   ONE,  OFFENCE,        CONNECTIONS, "Connections of HTTP/2 that were ended for what their clients did.") \
+    X(HTTP2_RESETS,             "gomesh_http2_streams_reset_total",        COUNTER,   ONE,  RESET,          CONNECTIONS, "Requests of HTTP/2 whose stream was reset, by whom, and with which error code.") \
     X(LOOP_LAG,                 "gomesh_loop_lag_seconds",                 GAUGE,     TIME, WORKER,         CONNECTIONS, "The longest round of a worker's event loop in the last seconds.") \
     X(LOG_DROPPED,              "gomesh_log_dropped_total",                COUNTER,   ONE,  NONE,           GIVEN,       "Log lines that were dropped because their reader was too slow.") \
     X(SPANS_EXPORTED,           "gomesh_spans_exported_total",             COUNTER,   ONE,  NONE,           GIVEN,       "Spans that the collector of tracing.otlp has taken.") \
@@ -98,6 +101,12 @@ void gm_metrics_count_close(gm_metrics_shard_t *self, gm_metrics_listener_t list
 
 /** A TLS handshake with a client is over. */
 void gm_metrics_count_handshake(gm_metrics_shard_t *self, bool is_ok);
+
+/** A connection of HTTP/2 is ended for this. */
+void gm_metrics_count_offence(gm_metrics_shard_t *self, gm_offence_t offence);
+
+/** A stream of HTTP/2 ends before its time. @param code  of RFC 9113, 7; others are counted as one */
+void gm_metrics_count_reset(gm_metrics_shard_t *self, bool by_client, uint32_t code);
 
 /** How many connections to a cluster are idle: for its worker to add to, and to keep at hand. */
 gm_counter_t *gm_metrics_idle_gauge(gm_metrics_shard_t *self, const char *cluster);

@@ -165,18 +165,15 @@ static void write_combinations(page_t *self, gm_metric_t metric)
 
 static void write_fixed(page_t *self, gm_metric_t metric)
 {
-    static const char *const values[GM_METRIC_LABELS_COUNT][2] = {
-        [GM_METRIC_LABELS_DIRECTION] = {"in", "out"},
-        [GM_METRIC_LABELS_LISTENER] = {"http", "https"},
-        [GM_METRIC_LABELS_HANDSHAKE] = {"ok", "failed"},
-    };
     gm_metric_labels_t labels = gm_metric_row(metric)->labels;
-    size_t count = labels == GM_METRIC_LABELS_NONE ? 1 : 2;
+    const char *values[GM_METRIC_LABELS_MAX] = {NULL};
     uint64_t sums[CELLS_MAX];
 
-    for (size_t i = 0; i != count; ++i) {
-        set_labels(self, labels, &values[labels][i]);
-        sum_cells(self, metric, i, sums);
+    for (size_t i = 0; i != gm_metric_fixed_count(labels); ++i) {
+        if (!sum_cells(self, metric, i, sums) && gm_metric_is_sparse(labels))
+            continue;
+        gm_metric_fixed_values(labels, i, values);
+        set_labels(self, labels, values);
         write_sums(self, metric, sums);
     }
 }

@@ -38,11 +38,70 @@ const char *const *gm_metric_label_names(gm_metric_labels_t labels)
         [GM_METRIC_LABELS_DIRECTION] = {"direction"},
         [GM_METRIC_LABELS_LISTENER] = {"listener"},
         [GM_METRIC_LABELS_HANDSHAKE] = {"result"},
+        [GM_METRIC_LABELS_OFFENCE] = {"reason"},
+        [GM_METRIC_LABELS_RESET] = {"by", "code"},
         [GM_METRIC_LABELS_WORKER] = {"worker"},
         [GM_METRIC_LABELS_BUILD] = {"version", "libh2o", "openssl"},
     };
 
     return names[labels];
+}
+
+static const char *const error_codes[] = {"no_error",
+                                          "protocol_error",
+                                          "internal_error",
+                                          "flow_control_error",
+                                          "settings_timeout",
+                                          "stream_closed",
+                                          "frame_size_error",
+                                          "refused_stream",
+                                          "cancel",
+                                          "compression_error",
+                                          "connect_error",
+                                          "enhance_your_calm",
+                                          "inadequate_security",
+                                          "http_1_1_required",
+                                          "other"};
+
+size_t gm_metric_reset(bool by_client, uint32_t code)
+{
+    size_t last = GM_COUNT_OF(error_codes) - 1;
+
+    return (by_client ? 0 : last + 1) + (code < last ? code : last);
+}
+
+size_t gm_metric_fixed_count(gm_metric_labels_t labels)
+{
+    switch (labels) {
+    case GM_METRIC_LABELS_DIRECTION:
+    case GM_METRIC_LABELS_LISTENER:
+    case GM_METRIC_LABELS_HANDSHAKE:
+        return 2;
+    case GM_METRIC_LABELS_OFFENCE:
+        return GM_OFFENCE_COUNT;
+    case GM_METRIC_LABELS_RESET:
+        return 2 * GM_COUNT_OF(error_codes);
+    default:
+        return 1;
+    }
+}
+
+void gm_metric_fixed_values(gm_metric_labels_t labels, size_t series, const char **values)
+{
+    static const char *const pairs[GM_METRIC_LABELS_COUNT][2] = {
+        [GM_METRIC_LABELS_DIRECTION] = {"in", "out"},
+        [GM_METRIC_LABELS_LISTENER] = {"http", "https"},
+        [GM_METRIC_LABELS_HANDSHAKE] = {"ok", "failed"},
+    };
+
+    if (labels == GM_METRIC_LABELS_OFFENCE) {
+        values[0] = gm_offence_label((gm_offence_t)series);
+    } else if (labels == GM_METRIC_LABELS_RESET) {
+        values[0] = series < GM_COUNT_OF(error_codes) ? "client" : "proxy";
+        values[1] = error_codes[series % GM_COUNT_OF(error_codes)];
+    } else if (labels != GM_METRIC_LABELS_NONE) {
+        values[0] = pairs[labels][series];
+    }
 }
 
 static const uint64_t waits[] = {1 * MS,   5 * MS,   10 * MS,   25 * MS,   50 * MS,  100 * MS,

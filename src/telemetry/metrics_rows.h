@@ -33,6 +33,8 @@ typedef enum gm_metric_labels {
     GM_METRIC_LABELS_DIRECTION,
     GM_METRIC_LABELS_LISTENER,
     GM_METRIC_LABELS_HANDSHAKE,
+    GM_METRIC_LABELS_OFFENCE,
+    GM_METRIC_LABELS_RESET,
     GM_METRIC_LABELS_WORKER,
     GM_METRIC_LABELS_BUILD,
     GM_METRIC_LABELS_COUNT
@@ -51,6 +53,21 @@ const gm_metric_row_t *gm_metric_row(gm_metric_t metric);
 
 /** Names of the labels, ended by NULL where they are fewer than GM_METRIC_LABELS_MAX. */
 const char *const *gm_metric_label_names(gm_metric_labels_t labels);
+
+/** Series of a metric whose labels have a known set of words; 1 where there are none. */
+size_t gm_metric_fixed_count(gm_metric_labels_t labels);
+
+/** Their words. @param values  of GM_METRIC_LABELS_MAX; static texts */
+void gm_metric_fixed_values(gm_metric_labels_t labels, size_t series, const char **values);
+
+/** Whether series are shown only once there is something in them, for there are many. */
+static inline bool gm_metric_is_sparse(gm_metric_labels_t labels)
+{
+    return labels == GM_METRIC_LABELS_OFFENCE || labels == GM_METRIC_LABELS_RESET;
+}
+
+/** The series of a reset stream. */
+size_t gm_metric_reset(bool by_client, uint32_t code);
 
 /* Of what others do, and of what GoMesh does itself. */
 extern const gm_histogram_bounds_t gm_metric_bounds_of_waits, gm_metric_bounds_of_work;

@@ -146,13 +146,13 @@ static void on_not_sent(void *data, int32_t id)
         }
 }
 
-static void on_offence(void *data, const char *why)
+static void on_offence(void *data, gm_offence_t why)
 {
     gm_h2_client_t *self = client_of(data);
 
-    self->why = why;
+    self->why = gm_offence_text(why);
     self->fault =
-        why == gm_http2_other_protocol ? GM_FAILURE_PROTOCOL_MISMATCH : GM_FAILURE_RESPONSE_MALFORMED;
+        why == GM_OFFENCE_OTHER_PROTOCOL ? GM_FAILURE_PROTOCOL_MISMATCH : GM_FAILURE_RESPONSE_MALFORMED;
     close_to_new(self);
 }
 

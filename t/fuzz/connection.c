@@ -21,6 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/evp.h>
+
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "config/load.h"
@@ -389,6 +391,30 @@ static void say_block(stage_t *stage, peer_t *peer)
         say(peer, block, sizeof(block));
 }
 
+/* Switches to WebSocket as RFC 6455 has it: by the last key that has come. */
+static void say_switch(peer_t *peer)
+{
+    static const char name[] = "sec-websocket-key: ", guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+    const char *key = NULL, *end = peer->got.text + peer->got.length;
+    char joined[24 + sizeof(guid)], text[128];
+    unsigned char digest[EVP_MAX_MD_SIZE], accept[32];
+
+    for (const char *at = peer->got.text;
+         at != NULL && (at = memmem(at, (size_t)(end - at), name, sizeof(name) - 1)) != NULL;)
+        key = at += sizeof(name) - 1;
+    if (key == NULL || end - key < 24)
+        return;
+    memcpy(joined, key, 24);
+    memcpy(joined + 24, guid, sizeof(guid));
+    EVP_Digest(joined, sizeof(joined) - 1, digest, NULL, EVP_sha1(), NULL);
+    EVP_EncodeBlock(accept, digest, 20);
+    say(peer, text,
+        (size_t)snprintf(text, sizeof(text),
+                         "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\n"
+                         "Sec-WebSocket-Accept: %s\r\n\r\n",
+                         (const char *)accept));
+}
+
 static void act_for_all(stage_t *stage, char letter, const uint8_t *bytes, size_t size)
 {
     static const uint64_t spans_ms[] = {50, 200, 500, 1000, 2500, 5000, 31000, 91000, 121000, 3601000};
@@ -447,6 +473,8 @@ static void act(stage_t *stage, const uint8_t *bytes, size_t size)
 
     if (letter != '\0' && strchr("cfbhxrs", letter) != NULL)
         act_for(stage, &stage->clients[stage->client], letter, bytes + 1, size - 1);
+    else if (letter == 'W' && stage->origin_count != 0) /* switches protocols */
+        say_switch(&stage->origins[stage->origin]);
     else if (letter != '\0' && strchr("CBHXRS", letter) != NULL && stage->origin_count != 0)
         act_for(stage, &stage->origins[stage->origin], letter, bytes + 1, size - 1);
     else

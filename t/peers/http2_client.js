@@ -84,6 +84,34 @@ const scenarios = {
         });
         return ask(session, { ":path": "/plain" });
     },
+    // an echo of text, then the closing handshake, in frames of RFC 6455
+    async websocket(session) {
+        if (!session.remoteSettings.enableConnectProtocol)
+            await new Promise((resolve) => session.once("remoteSettings", resolve));
+        const seen = { promised: session.remoteSettings.enableConnectProtocol };
+        const stream = session.request(
+            { ":method": "CONNECT", ":protocol": "websocket", ":path": "/echo", "sec-websocket-version": "13" },
+            { endStream: false }
+        );
+        const text = Buffer.from("w".repeat(100));
+        const closing = [0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8]; // 1000; masked with zeros, as the text
+        let got = Buffer.alloc(0);
+        stream.on("response", (fields) => {
+            seen.status = fields[":status"];
+            stream.write(Buffer.concat([Buffer.from([0x81, 0x80 | text.length, 0, 0, 0, 0]), text]));
+        });
+        stream.on("data", (piece) => {
+            got = Buffer.concat([got, piece]);
+            if (!seen.text && got.length >= 102) {
+                seen.text = [got[0], got[1], got.subarray(2, 102).equals(text)];
+                stream.end(Buffer.from(closing));
+            }
+        });
+        await new Promise((resolve) => stream.on("close", resolve));
+        seen.close = [...got.subarray(102)];
+        seen.rst = stream.rstCode;
+        return seen;
+    },
 };
 
 async function main() {

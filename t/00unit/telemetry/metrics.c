@@ -504,6 +504,12 @@ static void test_gauges(void)
     gm_metrics_count_handshake(second, true);
     gm_metrics_count_handshake(second, false);
     gm_metrics_count_handshake(second, false);
+    gm_metrics_count_offence(first, GM_OFFENCE_PING);
+    gm_metrics_count_offence(second, GM_OFFENCE_PING);
+    gm_metrics_count_reset(first, true, 8);
+    gm_metrics_count_reset(first, false, 8);
+    gm_metrics_count_reset(second, false, 14);
+    gm_metrics_count_reset(second, false, UINT32_MAX);
     gm_counter_add(gm_metrics_idle_gauge(first, clusters[0]), (uint64_t)1);
     gm_counter_add(gm_metrics_idle_gauge(second, clusters[0]), (uint64_t)3);
     gm_counter_add(gm_metrics_idle_gauge(second, clusters[0]), (uint64_t)(-2));
@@ -523,6 +529,12 @@ static void test_gauges(void)
     ok(page_has(page, "gomesh_connections_open{listener=\"https\"}", "1"));
     ok(page_has(page, "gomesh_tls_handshakes_total{result=\"ok\"}", "1"));
     ok(page_has(page, "gomesh_tls_handshakes_total{result=\"failed\"}", "2"));
+    ok(page_has(page, "gomesh_http2_offences_total{reason=\"pings\"}", "2"));
+    ok(page_count(page, "gomesh_http2_offences_total{") == 1);
+    ok(page_has(page, "gomesh_http2_streams_reset_total{by=\"client\",code=\"cancel\"}", "1"));
+    ok(page_has(page, "gomesh_http2_streams_reset_total{by=\"proxy\",code=\"cancel\"}", "1"));
+    ok(page_has(page, "gomesh_http2_streams_reset_total{by=\"proxy\",code=\"other\"}", "2"));
+    ok(page_count(page, "gomesh_http2_streams_reset_total{") == 3);
     ok(page_has(page, "gomesh_upstream_connections_idle{cluster=\"users\"}", "2"));
     ok(page_has(page, "gomesh_upstream_connections_idle{cluster=\"orders\"}", "0"));
     ok(page_has(page, "gomesh_loop_lag_seconds{worker=\"0\"}", "1.5"));

@@ -10,6 +10,9 @@
 #include "base/clock.h"
 #include "base/vector.h"
 
+/* The library takes a duration away from the time since 1970, and must not get below zero. */
+#define LONGEST_MS 3600000
+
 struct gm_alarms {
     h2o_loop_t *loop;            /* borrowed, outlives this */
     GM_VECTOR(gm_alarm_t *) set; /* a heap: nobody is due before the one in place / 2 */
@@ -59,12 +62,14 @@ static gm_alarm_t *earliest(const gm_alarms_t *self)
 static void arm(gm_alarms_t *self, uint64_t now_ms)
 {
     const gm_alarm_t *first = earliest(self);
+    uint64_t left_ms;
 
     h2o_timeout_unlink(&self->entry);
     if (first == NULL)
         return;
     /* never 0: the library would run such an entry again and again without a look at its sockets */
-    self->timeout.timeout = first->due_ms > now_ms ? first->due_ms - now_ms : 1;
+    left_ms = first->due_ms > now_ms ? first->due_ms - now_ms : 1;
+    self->timeout.timeout = left_ms < LONGEST_MS ? left_ms : LONGEST_MS; /* then it is for nothing */
     h2o_timeout_link(self->loop, &self->timeout, &self->entry);
 }
 
@@ -115,7 +120,8 @@ void gm_alarm_set(gm_alarms_t *alarms, gm_alarm_t *self, uint64_t delay_ms)
 
     gm_alarm_clear(self);
     self->alarms = alarms;
-    self->due_ms = now_ms + delay_ms + 1; /* part of this millisecond has gone: never early */
+    /* part of this millisecond has gone: never early */
+    self->due_ms = delay_ms < UINT64_MAX - now_ms ? now_ms + delay_ms + 1 : UINT64_MAX;
     (void)gm_vector_push(&alarms->set);
     move_up(alarms, self, alarms->set.size);
     if (earliest(alarms) == self)

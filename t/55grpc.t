@@ -353,7 +353,8 @@ def told_after_waiting():
     client.cancel(hanging)
     is_(client.response(stream).status, 200, "it had its turn")
     left = nanoseconds(service.requests[-1].get("grpc-timeout"))
-    ok(60000 - elapsed_since(start) - 10 <= left / 1e6 <= 60000 - 290, "what it waited is missing: %.3f s" % (left / 1e9))
+    waited = 1000 * (now() - start)
+    ok(60000 - waited - 10 <= left / 1e6 <= 60000 - 290, "what it waited is missing: %.3f s" % (left / 1e9))
 
 
 def over_before_the_answer():
@@ -363,7 +364,7 @@ def over_before_the_answer():
     start = now()
     wait = "%dm" % (300 * SLOW)
     check_refusal(call(client, "Hang", [("grpc-timeout", wait)]), "DEADLINE_EXCEEDED", "deadline_exceeded")
-    ok(300 * SLOW <= elapsed_since(start) < 3000 * SLOW, "after the time, and soon after it")
+    ok(300 <= elapsed_since(start) < 3000, "after the time, and soon after it")
     line = lines_of(proxy, 1)[0]
     is_((line["failure"], line["detail"]), ("deadline_exceeded", "its grpc-timeout is over"), "its line")
     check_refusal(call(client, "Echo", [("grpc-timeout", "0S")]), "DEADLINE_EXCEEDED", "deadline_exceeded", "none at all")

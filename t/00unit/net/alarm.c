@@ -75,6 +75,7 @@ static void test_any_order(void)
     }
     ok(early == 0 && wrong == 0);
     gm_alarms_destroy(alarms);
+    h2o_evloop_destroy(loop);
 }
 
 static void test_callbacks(void)
@@ -97,6 +98,7 @@ static void test_callbacks(void)
     gm_alarms_destroy(alarms); /* clears the last one */
     ok(never.alarm.place == 0);
     gm_alarms_destroy(NULL);
+    h2o_evloop_destroy(loop);
 }
 
 int main(void)

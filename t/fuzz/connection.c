@@ -46,7 +46,8 @@
 #define HTTP2_CONFIG "  http2: { enabled: true, max_concurrent_streams: 8 }\n"
 #else
 #define IS_HTTP2 false
-#define HTTP2_CONFIG "  http2: { enabled: false }\n"    /* a preface among the inputs would change what clients read */
+#define HTTP2_CONFIG                                                                                         \
+    "  http2: { enabled: false }\n" /* a preface among the inputs would change what clients read */
 #endif
 #define LAST_HEADER "x-forwarded-by: GoMesh-Proxy\r\n\r\n"
 

@@ -704,13 +704,24 @@ def tunnel_idle_timeout():
     ok(proxy.wait_line("^" + re.escape(line) + "$"), "the log: " + line)
 
 
+def deadline_exceeded():
+    """Only gRPC's clients give one, and theirs are other answers: see 55grpc.t."""
+    origin = Origin(lambda wire: (wire.origin.saw(wire.read_request()), wire.ends()))
+    proxy = Proxy(origin.port)
+    fields = [("Content-Type", "application/grpc"), ("grpc-timeout", "%dm" % (300 * SLOW))]
+    is_(once(proxy.port, "POST", "/x", fields, b"").get("grpc-status"), "4", "an answer of gRPC's")
+    line = "[ERROR] POST /x → 127.0.0.1:%d failed: deadline_exceeded (its grpc-timeout is over)" % origin.port
+    ok(proxy.wait_line("^" + re.escape(line) + "$"), "the log: " + line)
+
+
 UNANSWERED = {
     "response_truncated": response_truncated,
     "client_gone": client_gone,
     "client_stalled": client_stalled,
     "tunnel_idle_timeout": tunnel_idle_timeout,
+    "deadline_exceeded": deadline_exceeded,
 }
-OURS_ONLY = {"client_gone", "tunnel_idle_timeout"} | {name for name, entry in PROVOKED.items() if entry[2]}
+OURS_ONLY = {"client_gone", "deadline_exceeded", "tunnel_idle_timeout"} | {name for name, entry in PROVOKED.items() if entry[2]}
 
 
 # --- who is told what ---------------------------------------------------------------------------------------
@@ -796,10 +807,9 @@ def text_of(*names):
         return file.read()
 
 
-TABLE = dict(
-    reversed(pair)
-    for pair in re.findall(r'^    X\(\w+, +(\d+), "(\w+)"', text_of("src", "telemetry", "failure.h"), re.M)
-)
+ROWS = re.findall(r'^    X\(\w+, +(\d+), "(\w+)", +(\w+),', text_of("src", "telemetry", "failure.h"), re.M)
+TABLE = {name: status for status, name, _grpc in ROWS}
+GRPC = {name: grpc for _status, name, grpc in ROWS}
 
 
 def the_table():
@@ -812,10 +822,12 @@ def the_table():
 
 def the_manual():
     section = re.search(r"^## When a request fails\n(.*?)^## ", text_of("README.md"), re.M | re.S).group(1)
-    rows = re.findall(r"^\| (`.+?`) \| (\d+|–) \| \S.* \|$", section, re.M)
-    listed = {name: status for names, status in rows for name in re.findall(r"`(\w+)`", names)}
+    rows = re.findall(r"^\| (`.+?`) \| (\d+|–) \| (\w+) \| \S.* \|$", section, re.M)
+    listed = {name: status for names, status, _grpc in rows for name in re.findall(r"`(\w+)`", names)}
     wanted = {name: "–" if name in UNANSWERED else status for name, status in TABLE.items()}
     is_(listed, wanted, "README.md lists each row with its status, and no other")
+    listed = {name: grpc for names, _status, grpc in rows for name in re.findall(r"`(\w+)`", names)}
+    is_(listed, GRPC, "and with what clients of gRPC get")
 
 
 for name in PROVOKED:

@@ -41,11 +41,12 @@ def spans(receiver, folder):
     parent = [("traceparent", "00-%s-b7ad6b7169203331-01" % ID), ("tracestate", "a=1"), ("User-Agent", "\xff")]
     is_(once(proxy.port, "POST", "/a?b", parent, b"body").status, 200, "a request")
     is_(once(proxy.port, "BREW", "/down/x").status, 502, "one that fails")
+    is_(once(proxy.port, "POST", "/a.B/C", [("Content-Type", "application/grpc")], b"").status, 200, "a call of gRPC's")
     is_(proxy.stop(), 0, "all spans are out")
     batches = [json.loads(line) for line in receiver.out if line.startswith("{")]
     is_([batch["problems"] for batch in batches if batch["problems"]], [], "they are understood, to the last attribute")
     got = [tuple(span[:2]) for batch in batches for span in batch["spans"]]
-    is_(got, [(2, "POST /"), (3, "POST"), (2, "HTTP /down"), (3, "HTTP")], "kinds and names")
+    is_(got, [(2, "POST /"), (3, "POST"), (2, "HTTP /down"), (3, "HTTP"), (2, "POST /"), (3, "POST")], "kinds and names")
     is_([span[2] for batch in batches for span in batch["spans"]][:2], [ID] * 2, "the client's trace")
 
 

@@ -78,9 +78,10 @@ static int by_duration(const void *left, const void *right)
 static void write_line(gm_admin_call_t *call, gm_access_log_t *lines, const gm_kept_t *kept,
                        gm_buffer_t *line)
 {
+    gm_record_grpc_t grpc;
     gm_record_t record;
 
-    gm_kept_read(kept, &record);
+    gm_kept_read(kept, &record, &grpc);
     gm_access_log_make_line(lines, &record, line);
     gm_buffer_append(call->out, line->text, line->length - (call->wants_text ? 0 : 1));
 }
@@ -95,8 +96,9 @@ static void write_timeline(gm_admin_call_t *call, const gm_kept_t *kept)
                              (double)kept->facts.phase_ns[i] / 1e6,
                              100 * (double)kept->facts.phase_ns[i] / (double)total_ns);
     if (kept->facts.failure != GM_NO_FAILURE) {
+        gm_record_grpc_t grpc;
         gm_record_t record;
-        gm_kept_read(kept, &record);
+        gm_kept_read(kept, &record, &grpc);
         gm_buffer_printf(call->out, "  %s: %s\n", gm_failure_row((gm_failure_t)record.failure)->label,
                          gm_failure_row((gm_failure_t)record.failure)->sentence);
         gm_buffer_append_text(call->out, "  cause: ");

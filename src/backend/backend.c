@@ -4,10 +4,10 @@
  */
 #include "backend/backend.h"
 
-#include "backend/alarm.h"
 #include "backend/page.h"
 #include "backend/upload.h"
 #include "base/buffer.h"
+#include "net/alarm.h"
 
 typedef struct gm_backend {
     h2o_handler_t super;

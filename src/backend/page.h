@@ -8,7 +8,7 @@
 
 #include <h2o.h>
 
-#include "backend/alarm.h"
+#include "net/alarm.h"
 
 typedef struct gm_page gm_page_t;
 

@@ -24,7 +24,7 @@ typedef struct gm_downstream {
     gm_span_t date;  /* that was added to the answer, as it had none; in the request's pool */
     uint64_t began_ns, headed_ns; /* when the head's first and last byte came; 0 = nobody wants to know */
     gm_head_field_t *trailers;    /* set by the handler before the last piece of the answer; not copied */
-    size_t trailer_count;
+    size_t trailer_count;         /* HTTP/1 sends them only to who accepts them */
     /**
      * Set by the handler: the proxy ends now. Whoever has no answer yet should get one that says so, and an
      * answer that has begun is to break off. May be NULL.

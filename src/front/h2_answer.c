@@ -136,7 +136,7 @@ void gm_h2_send(h2o_ostream_t *last, h2o_req_t *req, h2o_iovec_t *bufs, size_t c
 {
     gm_h2_stream_t *self = gm_h2_stream_of(req);
     const gm_downstream_t *downstream = &self->downstream;
-    size_t length = 0, trailers = downstream->accepts_trailers ? downstream->trailer_count : 0;
+    size_t length = 0, trailers = downstream->trailer_count; /* they are no trouble to anybody here */
     bool is_last = state == H2O_SEND_STATE_FINAL;
 
     (void)last;

@@ -286,6 +286,25 @@ static gm_span_t asked(h2o_iovec_t text)
     return text.base != NULL ? (gm_span_t){text.base, text.len} : (gm_span_t){"-", 1};
 }
 
+/* So that whoever answers knows gRPC's clients, whose answers are of another form. */
+static void keep_content_type(gm_h2_stream_t *self)
+{
+    static const char name[] = "content-type: ";
+    const char *at = self->fields.text, *line_end;
+
+    for (; at != NULL && *at != '\0'; at = line_end + 2) {
+        if ((line_end = strstr(at, "\r\n")) == NULL)
+            return; /* nobody has looked at these bytes */
+        if (strncmp(at, name, sizeof(name) - 1) != 0)
+            continue;
+        at += sizeof(name) - 1;
+        h2o_add_header(&self->req.pool, &self->req.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
+                       h2o_strdup(&self->req.pool, at, (size_t)(line_end - at)).base,
+                       (size_t)(line_end - at));
+        return;
+    }
+}
+
 /* Refused heads travel through the pipeline too: what answers and logs them is where all failures are made.
  */
 static void fill_refused(gm_h2_stream_t *self)
@@ -298,6 +317,7 @@ static void fill_refused(gm_h2_stream_t *self)
         self->downstream.asked_method = asked(self->method);
         self->downstream.asked_target = asked(self->path);
     }
+    keep_content_type(self);
     self->downstream.is_refused = true;
     self->downstream.refusal = self->failure;
     self->downstream.why = self->complaint;
@@ -422,12 +442,12 @@ void gm_h2_on_head(gm_http2_stream_t *super, bool has_ended)
     req->input.authority = self->connection->super.hosts[0]->authority.hostport;
     self->body = (gm_stream_t){.start = start_body, .take = take_body, .length = GM_HEAD_NO_LENGTH};
     read_head(self);
-    gm_buffer_dispose(&self->fields);
-    gm_buffer_dispose(&self->cookies);
     if (self->complaint != NULL)
         fill_refused(self);
     else if (!has_ended && !self->is_websocket)
         self->downstream.body = &self->body;
+    gm_buffer_dispose(&self->fields);
+    gm_buffer_dispose(&self->cookies);
     h2o_process_request(req);
 }
 

@@ -5,6 +5,7 @@
 #include "proxy/finish.h"
 
 #include "front/downstream.h"
+#include "proxy/grpc_call.h"
 #include "proxy/logged_fields.h"
 #include "proxy/policy_chain.h"
 #include "proxy/trace.h"
@@ -157,6 +158,8 @@ static void fill(gm_request_t *request)
     else if (record->failure != GM_NO_FAILURE)
         record->status = gm_failure_row(record->failure)->status;
     record->bytes_out = req->bytes_sent;
+    if (request->grpc != NULL)
+        gm_grpc_call_finish(request);
     if (shows_fields(request) && request->has_begun)
         gm_logged_fields_take_response(request);
 }

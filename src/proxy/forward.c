@@ -15,6 +15,7 @@
 #include "http/reason.h"
 #include "net/transport.h"
 #include "proxy/finish.h"
+#include "proxy/grpc_call.h"
 #include "proxy/policy.h"
 #include "proxy/reply.h"
 #include "proxy/request_head.h"
@@ -82,6 +83,8 @@ static void detach(gm_forward_t *self)
     if (self->body != NULL)
         self->body->on_change = NULL;
     gm_watch_stop(&self->total);
+    if (self->request->grpc != NULL)
+        gm_grpc_call_unwatch(self->request);
 }
 
 static void drop_exchange(gm_forward_t *self)
@@ -102,7 +105,8 @@ static void on_dispose(void *data)
     if (!self->has_finished && !self->is_tunnel)
         gm_request_leave(self->request, self->has_started ? "before its answer ended" : "before its answer");
     self->request->record.bytes_in = self->body_bytes;
-    gm_watch_stop(&self->total); /* but the body is not touched: it may have gone before */
+    self->body = NULL; /* it may have gone before */
+    detach(self);
     drop_exchange(self);
     h2o_buffer_dispose(&self->up);
     h2o_buffer_dispose(&self->down);
@@ -141,12 +145,17 @@ static void on_total_late(gm_watch_t *watch)
          "request_timeout is over");
 }
 
-/* request_timeout counts from the end of the request. */
+static void on_deadline(void *data)
+{
+    fail(data, GM_FAILURE_DEADLINE_EXCEEDED, "its grpc-timeout is over");
+}
+
 static void on_shutdown(void *data)
 {
     fail(data, GM_FAILURE_DRAINING, "proxy.timeout.shutdown_timeout is over");
 }
 
+/* request_timeout counts from the end of the request. */
 static void start_total(gm_forward_t *self)
 {
     if (!gm_watch_is_running(&self->total))
@@ -267,7 +276,8 @@ static void take_trailers(gm_forward_t *self)
 {
     gm_downstream_t *downstream = self->downstream;
 
-    if (downstream->accepts_trailers &&
+    /* HTTP/1 leaves them out again where its client does not want them */
+    if (self->exchange->framing.chunked.trailers.length != 0 &&
         gm_message_take_trailers(&self->request->req->pool, &self->exchange->framing.chunked.trailers,
                                  &self->options, &downstream->trailers, &downstream->trailer_count) != 0)
         self->exchange->is_tainted = true; /* the body is whole, but this endpoint writes nonsense */
@@ -429,8 +439,11 @@ static void write_request(gm_forward_t *self)
             end_tunnel_request(self);
         return;
     }
-    if (!self->has_head_out)
+    if (!self->has_head_out) {
+        if (self->request->grpc != NULL && gm_grpc_call_shorten(self->request))
+            make_head(self);
         bufs[count++] = self->head;
+    }
     self->has_head_out = true;
     if (self->body == NULL)
         self->has_sent_all = true;
@@ -720,6 +733,10 @@ void gm_forward_start(gm_request_t *request)
     h2o_buffer_init(&self->down, &h2o_socket_buffer_prototype);
     if (self->body != NULL && is_too_large(self)) {
         fail(self, GM_FAILURE_PAYLOAD_TOO_LARGE, "above proxy.limits.max_request_body");
+        return;
+    }
+    if (request->grpc != NULL && !gm_grpc_call_watch(request, on_deadline, self)) {
+        on_deadline(self);
         return;
     }
     if (request->route->holds_body && self->body != NULL && !self->body->has_ended)

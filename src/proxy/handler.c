@@ -8,6 +8,7 @@
 #include "proxy/admission.h"
 #include "proxy/forward.h"
 #include "proxy/forward_h2o.h"
+#include "proxy/grpc_call.h"
 #include "proxy/max_forwards.h"
 #include "proxy/policy.h"
 #include "proxy/reply.h"
@@ -119,12 +120,18 @@ static int on_req(h2o_handler_t *super, h2o_req_t *req)
                                         .max_body_bytes = gm_proxy_max_body(&conf->limits)};
     gm_route_key_t key;
     gm_refusal_t refusal;
+    const char *why;
 
+    gm_grpc_call_open(request);
     if (is_refused(request))
         return 0;
     if (gm_admission_check(req, &rules, &key, &refusal) != 0) {
         req->http1_is_persistent = 0;
         refuse(request, refusal.failure, refusal.why);
+        return 0;
+    }
+    if (request->grpc != NULL && (why = gm_grpc_call_read(request, &key)) != NULL) {
+        refuse(request, GM_FAILURE_BAD_REQUEST, why);
         return 0;
     }
     request->route = find_route(self, proxy, req, &key);

@@ -7,6 +7,7 @@
 #include "proxy/policy.h"
 
 #include "config/schema.h"
+#include "proxy/grpc_call.h"
 #include "proxy/policy_chain.h"
 #include "proxy/reply.h"
 
@@ -201,6 +202,8 @@ void gm_policy_answer(gm_request_t *request)
 {
     h2o_req_t *req = request->req;
 
+    if (request->grpc != NULL)
+        gm_grpc_call_translate(request);
     if (gm_request_begin_answer(request) != 0)
         gm_reply_failure(request, GM_FAILURE_INTERNAL, request->policies->error);
     else

@@ -231,6 +231,7 @@ void gm_proxy_context_destroy(gm_proxy_context_t *self)
     gm_access_log_destroy(self->access_log);
     gm_ring_destroy(self->ring);
     gm_watches_destroy(self->watches);
+    gm_alarms_destroy(self->alarms);
     h2o_timeout_dispose(loop, &self->request_timeout);
     h2o_timeout_dispose(loop, &self->poll_interval);
     queue = self->super.queue;

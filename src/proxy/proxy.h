@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "config/snapshot.h"
 #include "front/connection.h"
+#include "net/alarm.h"
 #include "net/watch.h"
 #include "proxy/held_body.h"
 #include "telemetry/access_log.h"
@@ -50,6 +51,7 @@ typedef struct gm_proxy_context {
     h2o_context_t super;
     gm_proxy_t *proxy;         /* borrowed from the generation */
     gm_watches_t *watches;     /* owned */
+    gm_alarms_t *alarms;       /* owned; NULL until one is needed: the loop looks at them in each round */
     gm_pool_t **pools;         /* owned, one per cluster; engine "gomesh" */
     gm_pool_h2o_t **pools_h2o; /* owned, one per cluster; engine "h2o" */
     gm_connecting_t connecting;

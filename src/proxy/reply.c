@@ -9,6 +9,7 @@
 #include <netinet/in.h>
 
 #include "http/accept.h"
+#include "proxy/grpc_call.h"
 #include "proxy/policy.h"
 #include "telemetry/log.h"
 #include "telemetry/problem.h"
@@ -84,19 +85,25 @@ static h2o_iovec_t move_to_pool(h2o_req_t *req, gm_buffer_t *text)
     return copy;
 }
 
-h2o_iovec_t gm_reply_fill(const gm_request_t *request, gm_failure_t failure, const char *detail)
+static h2o_iovec_t fill_grpc(const gm_request_t *request, const gm_problem_t *problem)
+{
+    gm_buffer_t text = {0};
+
+    gm_problem_write_grpc_message(problem, &text);
+    gm_grpc_call_fill(request, gm_failure_row(problem->failure)->grpc, &text);
+    return h2o_iovec_init(NULL, 0);
+}
+
+static h2o_iovec_t fill_http(const gm_request_t *request, const gm_problem_t *problem)
 {
     h2o_req_t *req = request->req;
-    gm_problem_t problem = describe(request, failure, detail);
     gm_buffer_t text = {0};
     bool is_json = wants_json(req);
-    h2o_iovec_t body, proxy_status;
+    h2o_iovec_t body;
 
-    (is_json ? gm_problem_write_json : gm_problem_write_text)(&problem, &text);
+    (is_json ? gm_problem_write_json : gm_problem_write_text)(problem, &text);
     body = move_to_pool(req, &text);
-    gm_problem_write_proxy_status(&problem, &text);
-    proxy_status = move_to_pool(req, &text);
-    req->res.status = gm_failure_row(failure)->status;
+    req->res.status = gm_failure_row(problem->failure)->status;
     req->res.reason = gm_failure_reason_phrase(req->res.status);
     req->res.content_length = body.len;
     req->res.headers = (h2o_headers_t){0};
@@ -106,10 +113,22 @@ h2o_iovec_t gm_reply_fill(const gm_request_t *request, gm_failure_t failure, con
     else
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CONTENT_TYPE, "Content-Type",
                        H2O_STRLIT("text/plain; charset=utf-8"));
+    return body;
+}
+
+h2o_iovec_t gm_reply_fill(const gm_request_t *request, gm_failure_t failure, const char *detail)
+{
+    h2o_req_t *req = request->req;
+    gm_problem_t problem = describe(request, failure, detail);
+    h2o_iovec_t body = (request->grpc != NULL ? fill_grpc : fill_http)(request, &problem), proxy_status;
+    gm_buffer_t text = {0};
+
+    gm_problem_write_proxy_status(&problem, &text);
+    proxy_status = move_to_pool(req, &text);
     /* it says how things are now, to this client */
     h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_CACHE_CONTROL, "Cache-Control",
                    H2O_STRLIT("no-store"));
-    if (req->res.status == 503)
+    if (gm_failure_row(failure)->status == 503)
         h2o_add_header(&req->pool, &req->res.headers, H2O_TOKEN_RETRY_AFTER, "Retry-After", H2O_STRLIT("1"));
     h2o_add_header_by_str(&req->pool, &req->res.headers, H2O_STRLIT("proxy-status"), 0, "Proxy-Status",
                           proxy_status.base, proxy_status.len);
@@ -123,7 +142,7 @@ void gm_reply_failure(gm_request_t *request, gm_failure_t failure, const char *d
     request->is_failed = true;
     gm_request_fail(request, failure, detail);
     (void)!gm_request_begin_answer(request);
-    h2o_send_inline(request->req, body.base, body.len);
+    h2o_send_inline(request->req, body.len != 0 ? body.base : "", body.len);
 }
 
 /* ---- in the place of the library's own answers */

@@ -137,7 +137,8 @@ static bool is_of_backend(gm_failure_t failure)
 {
     int status = gm_failure_row(failure)->status;
 
-    return status >= 502 && status <= 504 && failure != GM_FAILURE_DRAINING;
+    return status >= 502 && status <= 504 && failure != GM_FAILURE_DRAINING &&
+           failure != GM_FAILURE_DEADLINE_EXCEEDED;
 }
 
 void gm_request_fail(gm_request_t *self, gm_failure_t failure, const char *detail)

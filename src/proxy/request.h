@@ -16,6 +16,8 @@ typedef struct gm_policy_state {
     bool is_over;     /* whoever wanted to know of its end does */
 } gm_policy_state_t;
 
+typedef struct gm_grpc_call gm_grpc_call_t;
+
 /** In the request's pool; goes with it. Worker only. */
 typedef struct gm_request {
     h2o_req_t *req;
@@ -35,6 +37,7 @@ typedef struct gm_request {
     bool is_failed;                   /* and it was made here */
     h2o_timeout_entry_t deadline;     /* request_timeout, if that is on */
     bool is_expired;                  /* and it is over: whatever else comes is not sent */
+    gm_grpc_call_t *grpc;             /* in the request's pool; NULL = it is none of gRPC's */
     gm_record_t record;               /* what the sinks are told in the end */
     h2o_iovec_t trace_id;             /* as text; NULL = tracing is off */
     gm_policy_state_t policy_state;

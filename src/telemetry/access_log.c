@@ -191,6 +191,9 @@ static size_t limit(const gm_record_t *record, const measured_t *texts)
                     texts->route.length + texts->cluster.length + texts->endpoint.length +
                     texts->label.length + texts->detail.length;
 
+    if (record->grpc != NULL)
+        length += record->grpc->service.length + record->grpc->method.length;
+
     return 1536 + 6 * length + limit_of_fields(record->request_fields) +
            limit_of_fields(record->response_fields);
 }
@@ -213,6 +216,19 @@ static char *put_json_way(gm_access_log_t *self, char *at, const gm_record_t *re
         return at;
     at = GM_WRITE_LITERAL(at, ",\"detail\":");
     return put_json_bytes(self, at, texts->detail.base, texts->detail.length);
+}
+
+static char *put_json_grpc(gm_access_log_t *self, char *at, const gm_record_grpc_t *grpc)
+{
+    const char *status = gm_grpc_status_name(grpc->status);
+
+    at = GM_WRITE_LITERAL(at, ",\"grpc_service\":");
+    at = put_json_bytes(self, at, grpc->service.base, grpc->service.length);
+    at = GM_WRITE_LITERAL(at, ",\"grpc_method\":");
+    at = put_json_bytes(self, at, grpc->method.base, grpc->method.length);
+    at = GM_WRITE_LITERAL(at, ",\"grpc_status\":");
+    at = put_json_plain(at, status, strlen(status));
+    return grpc->is_missing ? GM_WRITE_LITERAL(at, ",\"grpc_status_missing\":true") : at;
 }
 
 static char *put_json_fields(gm_access_log_t *self, char *at, const gm_record_field_t *fields)
@@ -265,6 +281,8 @@ static void make_json(gm_access_log_t *self, const gm_record_t *record, gm_buffe
     at = GM_WRITE_LITERAL(at, ",\"tls\":");
     at = put_json_plain(at, texts.tls.base, texts.tls.length);
     at = put_json_way(self, at, record, &texts);
+    if (record->grpc != NULL)
+        at = put_json_grpc(self, at, record->grpc);
     if (record->request_fields != NULL) {
         at = GM_WRITE_LITERAL(at, ",\"request_headers\":");
         at = put_json_fields(self, at, record->request_fields);
@@ -331,6 +349,10 @@ static void make_text(const gm_record_t *record, gm_buffer_t *out)
     at = put_ms(at, gm_record_total_ns(record)) - 3; /* microseconds are enough for people */
     gm_buffer_append(out, digits, (size_t)(at - digits));
     gm_buffer_append_text(out, "ms");
+    if (record->grpc != NULL) {
+        const char *status = gm_grpc_status_name(record->grpc->status);
+        append_text_fact(out, " grpc_status=", status, strlen(status));
+    }
     if (failure != NULL)
         append_text_fact(out, " failure=", failure, strlen(failure));
     append_text_fact(out, " remote_addr=", record->remote_addr.base, record->remote_addr.length);

@@ -7,8 +7,8 @@
 #include <assert.h>
 
 static const gm_failure_row_t rows[] = {
-#define GM_FAILURE_ROW(name, status, label, proxy_status, again, cause, sentence, next_step)                 \
-    {status, label, proxy_status, again, GM_FAILURE_CAUSE_##cause, sentence, next_step},
+#define GM_FAILURE_ROW(name, status, label, grpc, proxy_status, again, cause, sentence, next_step)           \
+    {status, label, GM_GRPC_##grpc, proxy_status, again, GM_FAILURE_CAUSE_##cause, sentence, next_step},
     GM_FAILURES(GM_FAILURE_ROW)
 #undef GM_FAILURE_ROW
 };

@@ -35,6 +35,8 @@ static void create_series(gm_metrics_t *self)
     self->series[GM_METRIC_LABELS_CLUSTER_RESULT] =
         gm_series_create(smaller(max, clusters * GM_METRIC_RESULT_COUNT));
     self->series[GM_METRIC_LABELS_ROUTE] = gm_series_create(max);
+    self->series[GM_METRIC_LABELS_GRPC] = gm_series_create(max);
+    self->grpc_names = gm_grpc_names_create(max);
 }
 
 /* Counters of a metric in one shard. */
@@ -99,6 +101,7 @@ void gm_metrics_destroy(gm_metrics_t *self)
     for (size_t i = 0; i != GM_METRIC_KEYED_COUNT; ++i)
         if (i != GM_METRIC_LABELS_SERVICE)
             gm_series_destroy(self->series[i]);
+    gm_grpc_names_destroy(self->grpc_names);
     gm_interned_destroy(self->routes);
     gm_interned_destroy(self->clusters);
     free(self);
@@ -185,6 +188,8 @@ static bool has_answer(const gm_record_t *record)
 {
     if (record->attempts == 0 || record->status == 0)
         return false;
+    if (record->grpc != NULL)
+        return !record->grpc->is_ours;
     return record->failure == GM_NO_FAILURE ||
            record->status != gm_failure_row((gm_failure_t)record->failure)->status;
 }
@@ -245,6 +250,17 @@ static void count_request(const request_t *self)
     count(self, GM_METRIC_BYTES, 1, self->record->bytes_out);
 }
 
+/* Only what a backend has answered, and knows, is known to exist. */
+static void count_grpc(const request_t *self, const gm_record_grpc_t *grpc)
+{
+    bool is_real =
+        self->failure == 0 && !grpc->is_ours && !grpc->is_missing && grpc->status != GM_GRPC_UNIMPLEMENTED;
+    uint32_t number = gm_grpc_names_find(self->shard->metrics->grpc_names, grpc, is_real);
+
+    count(self, GM_METRIC_GRPC_REQUESTS,
+          find_series(self, GM_METRIC_LABELS_GRPC, gm_metric_grpc_key(number, grpc->status)), 1);
+}
+
 void gm_metrics_begin(gm_metrics_shard_t *self)
 {
     gm_counter_add(&self->cells[GM_METRIC_IN_FLIGHT][0], 1);
@@ -265,6 +281,8 @@ void gm_metrics_record(gm_metrics_shard_t *self, const gm_record_t *record)
     request.status = status_of(record);
     request.failure = (unsigned)(record->failure - GM_NO_FAILURE);
     count_request(&request);
+    if (record->grpc != NULL)
+        count_grpc(&request, record->grpc);
     if (record->attempts != 0)
         count_connection(&request);
     if (record->began_ns != 0)

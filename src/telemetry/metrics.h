@@ -26,6 +26,7 @@
     X(IN_FLIGHT,                "gomesh_requests_in_flight",               GAUGE,     ONE,  NONE,           REQUESTS,    "Requests that are being served.") \
     X(ERRORS,                   "gomesh_errors_total",                     COUNTER,   ONE,  SERVICE_ERROR,  REQUESTS,    "Requests that failed, by the failure that answer and log name.") \
     X(ROUTE_REQUESTS,           "gomesh_route_requests_total",             COUNTER,   ONE,  ROUTE,          REQUESTS,    "Requests that are over; failure is empty where there was none.") \
+    X(GRPC_REQUESTS,            "gomesh_grpc_requests_total",              COUNTER,   ONE,  GRPC,           REQUESTS,    "gRPC requests that are over, by the status that their client got.") \
     X(UPSTREAM_CONNECT,         "gomesh_upstream_connect_seconds",         HISTOGRAM, TIME, CLUSTER,        REQUESTS,    "Name look-up, connection and TLS handshake, of requests that made a connection.") \
     X(UPSTREAM_FIRST_BYTE,      "gomesh_upstream_first_byte_seconds",      HISTOGRAM, TIME, CLUSTER,        REQUESTS,    "From the last byte sent to the first of the answer, of requests that a backend answered.") \
     X(UPSTREAM,                 "gomesh_upstream_seconds",                 HISTOGRAM, TIME, CLUSTER,        REQUESTS,    "From the first byte sent to the last of the answer, of requests that a backend answered.") \

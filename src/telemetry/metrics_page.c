@@ -89,6 +89,13 @@ static void set_labels_of_key(page_t *self, gm_metric_labels_t labels, uint64_t 
                                       failure != 0 ? gm_failure_row((gm_failure_t)(failure - 1))->label : ""};
         snprintf(code, sizeof(code), "%u", gm_metric_route_key_code(key));
         set_labels(self, labels, values);
+    } else if (labels == GM_METRIC_LABELS_GRPC) {
+        uint32_t number = gm_metric_cluster_key_cluster(key);
+        const char *const values[] = {
+            gm_grpc_names_service(metrics->grpc_names, number),
+            gm_grpc_names_method(metrics->grpc_names, number),
+            gm_grpc_status_name((gm_grpc_status_t)gm_metric_cluster_key_detail(key))};
+        set_labels(self, labels, values);
     } else {
         const char *const values[] = {gm_interned_text(metrics->clusters, gm_metric_cluster_key_cluster(key)),
                                       detail_text(labels, gm_metric_cluster_key_detail(key))};

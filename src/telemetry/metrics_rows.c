@@ -35,6 +35,7 @@ const char *const *gm_metric_label_names(gm_metric_labels_t labels)
         [GM_METRIC_LABELS_SERVICE_ERROR] = {"service", "error_type"},
         [GM_METRIC_LABELS_CLUSTER_RESULT] = {"cluster", "result"},
         [GM_METRIC_LABELS_ROUTE] = {"route", "cluster", "method", "code", "failure"},
+        [GM_METRIC_LABELS_GRPC] = {"service", "method", "grpc_status"},
         [GM_METRIC_LABELS_DIRECTION] = {"direction"},
         [GM_METRIC_LABELS_LISTENER] = {"listener"},
         [GM_METRIC_LABELS_HANDSHAKE] = {"result"},

@@ -3,6 +3,7 @@
 #define GM_TELEMETRY_METRICS_ROWS_H
 
 #include "base/histogram.h"
+#include "telemetry/grpc_names.h"
 #include "telemetry/interned.h"
 #include "telemetry/metrics.h"
 #include "telemetry/prometheus.h"
@@ -27,6 +28,7 @@ typedef enum gm_metric_labels {
     GM_METRIC_LABELS_SERVICE_ERROR,
     GM_METRIC_LABELS_CLUSTER_RESULT,
     GM_METRIC_LABELS_ROUTE,
+    GM_METRIC_LABELS_GRPC,
     GM_METRIC_KEYED_COUNT,
     /* from here on the series are known beforehand */
     GM_METRIC_LABELS_NONE = GM_METRIC_KEYED_COUNT,
@@ -113,6 +115,12 @@ static inline unsigned gm_metric_cluster_key_detail(uint64_t key)
     return key & 0xff;
 }
 
+/** The same for a method of gRPC's. @param number  of gm_grpc_names_find */
+static inline uint64_t gm_metric_grpc_key(uint32_t number, gm_grpc_status_t status)
+{
+    return gm_metric_cluster_key(number, status);
+}
+
 /**
  * @param code     of the answer, 100 to 999
  * @param failure  one more than gm_failure_t's; 0 = none
@@ -159,6 +167,7 @@ struct gm_metrics {
     /* immutable */
     gm_metrics_options_t options;
     gm_interned_t *routes, *clusters;           /* owned */
+    gm_grpc_names_t *grpc_names;                /* owned */
     gm_series_t *series[GM_METRIC_KEYED_COUNT]; /* owned; SERVICE's is CLUSTER's */
     gm_metrics_shard_t **shards;                /* owned */
     uint64_t start_time_ns;                     /* GM_PROCESS_UNKNOWN */

@@ -226,6 +226,16 @@ static char *put_times(char *at, const gm_record_t *record, uint64_t began_ns, u
     return GM_WRITE_LITERAL(at, "\"");
 }
 
+static char *put_grpc(char *at, const gm_record_grpc_t *grpc, bool has_status)
+{
+    PUT_PLAIN(at, "rpc.system", "grpc");
+    PUT_TEXT(at, "rpc.service", grpc->service);
+    PUT_TEXT(at, "rpc.method", grpc->method);
+    if (has_status)
+        PUT_NUMBER(at, "rpc.grpc.status_code", (uint64_t)grpc->status);
+    return at;
+}
+
 /* ---- the request */
 
 static char *put_target(char *at, gm_record_text_t path)
@@ -266,6 +276,14 @@ static char *put_phases(char *at, const gm_record_t *record)
     return at;
 }
 
+/* gRPC's clients are told of some of their own mistakes by failures: such a span is no error. */
+static bool is_server_error(const gm_record_t *record)
+{
+    if (record->grpc != NULL)
+        return gm_grpc_status_is_of_server(record->grpc->status);
+    return record->failure != GM_NO_FAILURE || record->status >= 500;
+}
+
 static char *put_server_attributes(char *at, const gm_record_t *record)
 {
     const gm_spans_t *spans = record->spans;
@@ -286,7 +304,12 @@ static char *put_server_attributes(char *at, const gm_record_t *record)
         PUT_NUMBER(at, "http.response.status_code", (uint64_t)record->status);
     PUT_NUMBER(at, "http.request.body.size", record->bytes_in);
     PUT_NUMBER(at, "http.response.body.size", record->bytes_out);
-    at = put_error(at, record->failure, record->status, 500);
+    if (record->grpc != NULL)
+        at = put_grpc(at, record->grpc, true);
+    if (record->grpc != NULL && record->failure == GM_NO_FAILURE && is_server_error(record))
+        PUT_PLAIN(at, "error.type", gm_grpc_status_name(record->grpc->status));
+    else
+        at = put_error(at, record->failure, record->status, 500);
     PUT_TEXT(at, "gomesh.route", text_of(record->route));
     PUT_TEXT(at, "gomesh.cluster", text_of(record->cluster));
     PUT_NUMBER(at, "gomesh.attempts", record->attempts);
@@ -303,8 +326,7 @@ static char *write_server_span(char *at, const gm_record_t *record)
     at = put_name(at, record, record->spans->route_path);
     at = put_times(at, record, record->began_ns, record->began_ns + gm_record_total_ns(record));
     at = put_server_attributes(at, record);
-    at = put_status(at, record->failure != GM_NO_FAILURE || record->status >= 500, label_of(record->failure),
-                    record->detail);
+    at = put_status(at, is_server_error(record), label_of(record->failure), record->detail);
     *at++ = '}';
     return at;
 }
@@ -326,9 +348,19 @@ static char *put_url(char *at, const gm_record_t *record)
     return END_TEXT(at);
 }
 
+/* What the endpoint said of it in gRPC's way; NULL = nothing. */
+static const gm_record_grpc_t *find_grpc_answer(const gm_record_t *record, const gm_attempt_t *attempt)
+{
+    if (record->grpc == NULL || record->grpc->is_ours || record->failure != GM_NO_FAILURE)
+        return NULL;
+    return attempt->failure == GM_NO_FAILURE && attempt->status != 0 ? record->grpc : NULL;
+}
+
 static char *put_client_attributes(char *at, const gm_record_t *record, const gm_attempt_t *attempt,
                                    size_t number, int failure)
 {
+    const gm_record_grpc_t *answer = find_grpc_answer(record, attempt);
+
     at = GM_WRITE_LITERAL(at, ",\"attributes\":[");
     at = put_method(at, record->method);
     if (record->spans->authority != NULL) {
@@ -341,7 +373,13 @@ static char *put_client_attributes(char *at, const gm_record_t *record, const gm
         PUT_NUMBER(at, "http.response.status_code", (uint64_t)attempt->status);
     if (number != 0)
         PUT_NUMBER(at, "http.request.resend_count", number);
-    return end_list(put_error(at, failure, attempt->status, 400));
+    if (record->grpc != NULL)
+        at = put_grpc(at, record->grpc, answer != NULL);
+    if (answer != NULL && failure == GM_NO_FAILURE && answer->status != GM_GRPC_OK)
+        PUT_PLAIN(at, "error.type", gm_grpc_status_name(answer->status));
+    else
+        at = put_error(at, failure, attempt->status, 400);
+    return end_list(at);
 }
 
 static char *write_client_span(char *at, const gm_record_t *record, const gm_attempt_t *attempt,
@@ -349,6 +387,9 @@ static char *write_client_span(char *at, const gm_record_t *record, const gm_att
 {
     bool is_last = attempt->ended_ns == 0; /* what became of the request became of it */
     int failure = is_last ? record->failure : attempt->failure;
+    const gm_record_grpc_t *answer = find_grpc_answer(record, attempt);
+    bool is_error = failure != GM_NO_FAILURE || attempt->status >= 400 ||
+                    (answer != NULL && answer->status != GM_GRPC_OK);
     uint64_t ended_ns = is_last ? record->began_ns + gm_record_total_ns(record) : attempt->ended_ns;
 
     at = begin_span(at, record, attempt->span_id, record->trace.span_id);
@@ -356,8 +397,7 @@ static char *write_client_span(char *at, const gm_record_t *record, const gm_att
     at = put_name(at, record, NULL);
     at = put_times(at, record, attempt->began_ns, ended_ns);
     at = put_client_attributes(at, record, attempt, number, failure);
-    at = put_status(at, failure != GM_NO_FAILURE || attempt->status >= 400, label_of(failure),
-                    is_last ? record->detail : NULL);
+    at = put_status(at, is_error, label_of(failure), is_last ? record->detail : NULL);
     *at++ = '}';
     return at;
 }
@@ -378,6 +418,9 @@ static size_t room_for_span(const gm_record_t *record)
                    capped(spans->user_agent.length) + length_of(spans->route_path) +
                    length_of(spans->authority) + length_of(record->route) + length_of(record->cluster) +
                    MAX_DETAIL + MAX_ENDPOINT;
+
+    if (record->grpc != NULL)
+        texts += capped(record->grpc->service.length) + capped(record->grpc->method.length);
 
     return 4096 + 2 * 6 * texts;
 }

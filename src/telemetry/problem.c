@@ -92,7 +92,7 @@ static bool make_next_step(const gm_problem_t *self, gm_buffer_t *out)
     return true;
 }
 
-/* ---- the three forms */
+/* ---- the forms */
 
 void gm_problem_write_proxy_status(const gm_problem_t *self, gm_buffer_t *out)
 {
@@ -108,6 +108,23 @@ void gm_problem_write_proxy_status(const gm_problem_t *self, gm_buffer_t *out)
         append_quoted(out, self->cause, cause_length(self));
     }
     gm_buffer_append_text(out, self->backend != NULL || self->cause != NULL ? ")\"" : "\"");
+}
+
+void gm_problem_write_grpc_message(const gm_problem_t *self, gm_buffer_t *out)
+{
+    const gm_failure_row_t *row = gm_failure_row(self->failure);
+
+    gm_buffer_printf(out, "%s: %s", row->label, row->sentence);
+    if (self->backend != NULL) {
+        gm_buffer_append_text(out, " (backend: ");
+        gm_grpc_status_append_message(out, self->backend, strlen(self->backend));
+    }
+    if (self->cause != NULL) {
+        gm_buffer_append_text(out, self->backend != NULL ? "; cause: " : " (cause: ");
+        gm_grpc_status_append_message(out, self->cause, cause_length(self));
+    }
+    if (self->backend != NULL || self->cause != NULL)
+        gm_buffer_append_char(out, ')');
 }
 
 static void append_line(gm_buffer_t *out, const char *name, const char *text, size_t length)

@@ -23,6 +23,9 @@ void gm_problem_write_proxy_status(const gm_problem_t *self, gm_buffer_t *out);
 /** "connect_refused: sentence", then lines "backend: …", "cause: …", "try: …". Without control characters. */
 void gm_problem_write_text(const gm_problem_t *self, gm_buffer_t *out);
 
+/** For grpc-message: the details of Proxy-Status, in gRPC's encoding. */
+void gm_problem_write_grpc_message(const gm_problem_t *self, gm_buffer_t *out);
+
 /** application/problem+json (RFC 9457), one line. */
 void gm_problem_write_json(const gm_problem_t *self, gm_buffer_t *out);
 

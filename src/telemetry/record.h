@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "telemetry/grpc_status.h"
 
 /* clang-format off */
 /*
@@ -89,6 +90,14 @@ static inline gm_attempt_t *gm_spans_last(gm_spans_t *self)
                : &self->attempts[(self->count < GM_ATTEMPTS_MAX ? self->count : GM_ATTEMPTS_MAX) - 1];
 }
 
+/** What only gRPC's requests have. */
+typedef struct gm_record_grpc {
+    gm_record_text_t service, method; /* "package.Service", "Method"; NULL = its path is not of that form */
+    gm_grpc_status_t status;          /* what the client got, or has to make of what it got */
+    bool is_missing;                  /* the answer ended without one */
+    bool is_ours;                     /* the answer was made here */
+} gm_record_grpc_t;
+
 /** One request. Filled by the worker that serves it, read once by each sink when it is over. */
 typedef struct gm_record {
     uint64_t began_us;            /* since 1970 */
@@ -110,6 +119,7 @@ typedef struct gm_record {
     uint64_t bytes_in, bytes_out; /* of the bodies */
     unsigned attempts;            /* connections that the request was sent on, or was to be */
     gm_spans_t *spans;            /* borrowed as the texts; NULL = nobody wants them */
+    const gm_record_grpc_t *grpc; /* borrowed likewise; NULL = it is none of gRPC's */
     bool is_reused;               /* the last one had served another request before */
     const gm_record_field_t *request_fields, *response_fields; /* borrowed as the texts; NULL = none */
 } gm_record_t;

@@ -11,8 +11,8 @@ struct gm_ring {
     gm_kept_t kept[];
 };
 
-static const uint16_t longest[GM_KEPT_TEXTS] = {16, 64, 160, 46,
-                                                63, 96}; /* together with two zeros: GM_KEPT_BYTES at most */
+static const uint16_t longest[GM_KEPT_TEXTS] = {
+    16, 64, 160, 46, 63, 96}; /* together with two zeros: 448 at most; the rest is for gRPC's */
 
 gm_ring_t *gm_ring_create(size_t slots)
 {
@@ -30,6 +30,22 @@ void gm_ring_destroy(gm_ring_t *self)
 static gm_record_text_t text_of(const char *text)
 {
     return (gm_record_text_t){text, text != NULL ? strlen(text) : 0};
+}
+
+/* These two share what room is left. */
+static void keep_grpc(gm_kept_t *kept, const gm_record_grpc_t *grpc, char *at)
+{
+    const gm_record_text_t *const texts[] = {&grpc->method, &grpc->service};
+
+    kept->grpc = *grpc;
+    for (size_t i = 0; i != GM_COUNT_OF(texts); ++i) {
+        size_t room = (size_t)(kept->texts + GM_KEPT_BYTES - at) / (i == 0 ? 2 : 1);
+        size_t length = texts[i]->length < room ? texts[i]->length : room;
+        kept->lengths[GM_KEPT_TEXTS + i] = (uint16_t)length;
+        if (length != 0)
+            memcpy(at, texts[i]->base, length);
+        at += length;
+    }
 }
 
 void gm_ring_add(gm_ring_t *self, const gm_record_t *record)
@@ -54,6 +70,8 @@ void gm_ring_add(gm_ring_t *self, const gm_record_t *record)
         if (i >= 4) /* these two end with a zero */
             *at++ = '\0';
     }
+    if (record->grpc != NULL)
+        keep_grpc(kept, record->grpc, at);
     self->next = self->next + 1 == self->slots ? 0 : self->next + 1;
     if (self->count != self->slots)
         ++self->count;
@@ -69,7 +87,16 @@ size_t gm_ring_copy(const gm_ring_t *self, gm_kept_t **copies)
     return self->count;
 }
 
-void gm_kept_read(const gm_kept_t *self, gm_record_t *record)
+static void read_grpc(const gm_kept_t *self, const char *at, gm_record_grpc_t *grpc)
+{
+    gm_record_text_t *const texts[] = {&grpc->method, &grpc->service};
+
+    *grpc = self->grpc;
+    for (size_t i = 0; i != GM_COUNT_OF(texts); at += self->lengths[GM_KEPT_TEXTS + i++])
+        *texts[i] = (gm_record_text_t){texts[i]->base != NULL ? at : NULL, self->lengths[GM_KEPT_TEXTS + i]};
+}
+
+void gm_kept_read(const gm_kept_t *self, gm_record_t *record, gm_record_grpc_t *grpc)
 {
     gm_record_text_t *const texts[4] = {&record->method, &record->host, &record->path, &record->remote_addr};
     const char *at = self->texts;
@@ -82,4 +109,8 @@ void gm_kept_read(const gm_kept_t *self, gm_record_t *record)
     at += self->lengths[4] + 1u;
     if (record->detail != NULL)
         record->detail = at;
+    if (record->grpc == NULL)
+        return;
+    read_grpc(self, at + self->lengths[5] + 1u, grpc);
+    record->grpc = grpc;
 }

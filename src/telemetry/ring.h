@@ -7,13 +7,14 @@
 
 #define GM_RING_SLOTS 1000
 #define GM_KEPT_TEXTS 6
-#define GM_KEPT_BYTES 448
+#define GM_KEPT_BYTES 512
 
 /** A record with texts of its own, long ones cut off. May be copied; gm_kept_read makes a record of it again.
  */
 typedef struct gm_kept {
     gm_record_t facts;
-    uint16_t lengths[GM_KEPT_TEXTS];
+    gm_record_grpc_t grpc;
+    uint16_t lengths[GM_KEPT_TEXTS + 2]; /* the last two: of gRPC's */
     char texts[GM_KEPT_BYTES];
 } gm_kept_t;
 
@@ -29,7 +30,10 @@ void gm_ring_add(gm_ring_t *self, const gm_record_t *record);
 /** @param copies  set to all that is kept, the oldest first; the caller frees it  @return how many */
 size_t gm_ring_copy(const gm_ring_t *self, gm_kept_t **copies);
 
-/** @param record  filled; points into *self */
-void gm_kept_read(const gm_kept_t *self, gm_record_t *record);
+/**
+ * @param record  filled; points into *self
+ * @param grpc    where record->grpc points to, if the request was one of gRPC's
+ */
+void gm_kept_read(const gm_kept_t *self, gm_record_t *record, gm_record_grpc_t *grpc);
 
 #endif

@@ -123,6 +123,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input_t input = {data, size};
     gm_record_t record = {.protocol = "HTTP/1.1", .marked_ns = 1};
     gm_record_field_t asked[FIELDS_MAX + 1], told[FIELDS_MAX + 1];
+    gm_record_grpc_t grpc = {.is_ours = false};
     gm_record_text_t detail;
     char copy[257];
 
@@ -145,6 +146,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         record.trace.trace_id[i] = take_byte(&input);
     record.request_fields = take_fields(&input, asked, FIELDS_MAX) != 0 ? asked : NULL;
     record.response_fields = take_fields(&input, told, FIELDS_MAX) != 0 ? told : NULL;
+    grpc.service = record.host;
+    grpc.method = record.path;
+    grpc.status = (gm_grpc_status_t)(take_byte(&input) % GM_GRPC_STATUS_COUNT);
+    grpc.is_missing = take_byte(&input) & 1;
+    record.grpc = take_byte(&input) & 1 ? &grpc : NULL;
     make(&record, true);
     make(&record, false);
     require_closed(&record);

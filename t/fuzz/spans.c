@@ -62,6 +62,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     input_t input = {data, size};
     gm_spans_t spans = {.scheme = "https"};
     gm_record_t record = {.protocol = "HTTP/1.1", .spans = &spans};
+    gm_record_grpc_t grpc = {.is_ours = false};
     gm_buffer_t batch = {0};
     char endpoint[64];
     size_t count;
@@ -93,6 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                            .status = (int)take_number(&input, 2),
                                            .failure = record.failure,
                                            .endpoint = i % 2 != 0 ? endpoint : NULL};
+    grpc.service = record.host;
+    grpc.method = record.path;
+    grpc.status = (gm_grpc_status_t)(take_number(&input, 1) % GM_GRPC_STATUS_COUNT);
+    record.grpc = take_number(&input, 1) & 1 ? &grpc : NULL;
     gm_otlp_write_prefix(record.route != NULL ? record.route : "", "0.0.0", &batch);
     count = gm_otlp_write_spans(&record, &batch);
     require(count == 1 + (spans.count < GM_ATTEMPTS_MAX ? spans.count : GM_ATTEMPTS_MAX));

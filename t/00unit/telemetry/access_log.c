@@ -77,6 +77,21 @@ static void test_json(void)
     ok(strstr(line_of(&record, true), ",\"failure\":\"response_truncated\",\"detail\":\"why\",") != NULL);
 }
 
+static void test_grpc(void)
+{
+    gm_record_grpc_t grpc = {{"a.S", 3}, {"Do", 2}, GM_GRPC_NOT_FOUND, false, false};
+    gm_record_t record = sample_record();
+
+    record.grpc = &grpc;
+    ok(strstr(line_of(&record, true), ",\"failure\":null,\"grpc_service\":\"a.S\",\"grpc_method\":\"Do\","
+                                      "\"grpc_status\":\"NOT_FOUND\",\"phases\":") != NULL);
+    ok(strstr(line_of(&record, false), " 200 51.001ms grpc_status=NOT_FOUND remote_addr=") != NULL);
+    grpc = (gm_record_grpc_t){.status = GM_GRPC_UNKNOWN, .is_missing = true};
+    ok(strstr(line_of(&record, true),
+              ",\"grpc_service\":null,\"grpc_method\":null,\"grpc_status\":\"UNKNOWN\","
+              "\"grpc_status_missing\":true,") != NULL);
+}
+
 static void test_text(void)
 {
     gm_record_t record = sample_record();
@@ -214,6 +229,7 @@ static void test_rules(void)
 int main(void)
 {
     subtest("JSON", test_json);
+    subtest("gRPC", test_grpc);
     subtest("text", test_text);
     subtest("hostile bytes", test_hostile);
     subtest("header fields", test_fields);

@@ -34,6 +34,7 @@ static void test_rows(void)
         bad += row->status < 400 || row->status > 599;
         bad +=
             row->label[0] == '\0' || strspn(row->label, "abcdefghijklmnopqrstuvwxyz_") != strlen(row->label);
+        bad += row->grpc == GM_GRPC_OK || strstr(row->sentence, "%") != NULL;
         bad += strspn(row->proxy_status, "abcdefghijklmnopqrstuvwxyz_") != strlen(row->proxy_status);
         bad +=
             !is_sentence(row->sentence) || !is_sentence(row->next_step) || !has_known_names(row->next_step);
@@ -45,6 +46,7 @@ static void test_rows(void)
     ok(bad == 0);
     ok(strcmp(gm_failure_row(GM_FAILURE_CONNECT_REFUSED)->label, "connect_refused") == 0);
     ok(gm_failure_row(GM_FAILURE_RESPONSE_TIMEOUT)->status == 504);
+    ok(gm_failure_row(GM_FAILURE_CONNECT_REFUSED)->grpc == GM_GRPC_UNAVAILABLE);
     ok(gm_failure_row(GM_FAILURE_CONNECT_REFUSED)->is_retryable);
     ok(!gm_failure_row(GM_FAILURE_NO_ROUTE)->is_retryable);
     ok(gm_failure_row(GM_FAILURE_CONNECT_REFUSED)->cause == GM_FAILURE_CAUSE_LOCAL);

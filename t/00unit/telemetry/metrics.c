@@ -213,6 +213,51 @@ static void test_failure_within_answer(void)
     gm_metrics_destroy(metrics);
 }
 
+static gm_record_t call(const gm_record_grpc_t *grpc)
+{
+    gm_record_t record = get();
+
+    record.method = (gm_record_text_t){"POST", 4};
+    record.grpc = grpc;
+    return record;
+}
+
+#define GRPC(service, method, status)                                                                        \
+    "gomesh_grpc_requests_total{service=\"" service "\",method=\"" method "\",grpc_status=\"" status "\"}"
+
+static void test_grpc(void)
+{
+    gm_metrics_t *metrics = create(1, 16); /* two of them, and one, for names that nobody has answered */
+    gm_record_grpc_t grpc = {{"a.S", 3}, {"Do", 2}, GM_GRPC_OK, false, false};
+    gm_record_t record = call(&grpc);
+    char name[8];
+
+    serve(metrics, 0, &record);
+    serve(metrics, 0, &record);
+    grpc.status = GM_GRPC_UNAVAILABLE;
+    grpc.is_ours = true;
+    record.failure = GM_FAILURE_CONNECT_REFUSED; /* with the status 200 */
+    serve(metrics, 0, &record);
+    ok(has(metrics, GRPC("a.S", "Do", "OK"), "2") && has(metrics, GRPC("a.S", "Do", "UNAVAILABLE"), "1"));
+    ok(has(metrics, "gomesh_upstream_first_byte_seconds_count{cluster=\"users\"}", "2"));
+    ok(has(metrics, "gomesh_errors_total{service=\"users\",error_type=\"connect_refused\"}", "1"));
+    record.failure = GM_NO_FAILURE;
+    grpc.is_ours = false;
+    grpc.status = GM_GRPC_UNIMPLEMENTED;
+    for (int i = 0; i != 20; ++i) {
+        snprintf(name, sizeof(name), "No%d", i);
+        grpc.method = (gm_record_text_t){name, strlen(name)};
+        serve(metrics, 0, &record);
+    }
+    ok(has(metrics, GRPC("a.S", "No0", "UNIMPLEMENTED"), "1") &&
+       has(metrics, GRPC("a.S", "No2", "UNIMPLEMENTED"), "1"));
+    ok(has(metrics, GRPC("other", "other", "UNIMPLEMENTED"), "17"));
+    grpc.status = GM_GRPC_NOT_FOUND;
+    serve(metrics, 0, &record);
+    ok(has(metrics, GRPC("a.S", "No19", "NOT_FOUND"), "1"));
+    gm_metrics_destroy(metrics);
+}
+
 static void test_no_route(void)
 {
     gm_metrics_t *metrics = create(1, 200);
@@ -734,6 +779,7 @@ int main(int argc, char **argv)
     subtest("connections_to_backends", test_connections_to_backends);
     subtest("failures", test_failures);
     subtest("failure_within_answer", test_failure_within_answer);
+    subtest("grpc", test_grpc);
     subtest("no_route", test_no_route);
     subtest("statuses", test_statuses);
     subtest("methods", test_methods);

@@ -50,6 +50,17 @@ static void test_proxy_status(void)
               "details=\"bad_request: the request cannot be understood (cause: a folded line)\""));
 }
 
+static void test_grpc_message(void)
+{
+    ok(writes(gm_problem_write_grpc_message, &terse, "connect_refused: the backend refused the connection"));
+    ok(writes(gm_problem_write_grpc_message, &full,
+              "connect_refused: the backend refused the connection "
+              "(backend: localhost:3000; cause: 127.0.0.1:3000: Connection refused)"));
+    ok(writes(gm_problem_write_grpc_message, &hostile,
+              "tls_certificate_invalid: the backend's certificate is not trusted "
+              "(backend: a\":1; cause: name \"x\\y\"%0D%0ASet-Cookie: a%01%7F%FF %C3%BC)"));
+}
+
 static void test_text(void)
 {
     ok(writes(gm_problem_write_text, &terse, "connect_refused: the backend refused the connection\n"));
@@ -139,6 +150,7 @@ static void test_long_cause(void)
 int main(void)
 {
     subtest("proxy_status", test_proxy_status);
+    subtest("grpc_message", test_grpc_message);
     subtest("text", test_text);
     subtest("json", test_json);
     subtest("next_step", test_next_step);

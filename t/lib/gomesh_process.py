@@ -210,11 +210,13 @@ TOP_LEVEL = ("routes", "log", "tracing", "metrics", "policies", "admin")  # the 
 def proxy_config(listen_port, backend=None, timeout=None, limits=None, **settings):
     """
     The usual configuration, without an admin window unless one is asked for; backend is a port on 127.0.0.1,
-    (host, port), or (unix:/path, None).
+    (host, port), (unix:/path, None), or all of its keys.
     """
     # one process, so that what is measured, signalled or traced by its id is the one that serves
     proxy = {"listen_port": listen_port, "engine": ENGINE, "supervise": False}
-    if backend is not None:
+    if isinstance(backend, dict):
+        proxy["backend"] = backend
+    elif backend is not None:
         host, port = backend if isinstance(backend, tuple) else ("127.0.0.1", backend)
         proxy["backend"] = {"host": host, "port": port} if port else host
     proxy.update({name: settings[name] for name in settings if name not in TOP_LEVEL})

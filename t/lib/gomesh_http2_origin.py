@@ -71,6 +71,11 @@ class Stream(Message):
 
     # -- answering
     def send(self, kind, flags=0, payload=b"", **more):
+        """Any frame, whatever the windows say."""
+        if kind == DATA:
+            with self.origin.changed:
+                self.send_window -= len(payload)
+                self.session.send_window -= len(payload)
         self.session.send(frame(kind, flags, self.number, payload, **more))
 
     def fields_as(self, fields, end=False, split_into=1):
@@ -91,7 +96,7 @@ class Stream(Message):
                 return sent
             is_last = end and sent + size == len(data)
             self.is_answered |= is_last
-            self.send(DATA, END_STREAM if is_last else 0, data[sent : sent + size])
+            self.session.send(frame(DATA, END_STREAM if is_last else 0, self.number, data[sent : sent + size]))
             sent += size
         if end and not data:
             self.is_answered = True

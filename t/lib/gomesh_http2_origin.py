@@ -81,8 +81,8 @@ class Stream(Message):
     def fields_as(self, fields, end=False, split_into=1):
         """Any fields (or an encoded block) as a field block: no rule is looked at."""
         block = fields if isinstance(fields, bytes) else hpack.encode(fields)
+        self.is_answered |= end  # before they can know
         self.session.send(header_frames(self.number, block, end, split_into))
-        self.is_answered |= end
 
     def head(self, status=200, headers=(), end=False, **more):
         self.fields_as([(":status", str(status))] + list(headers), end, **more)

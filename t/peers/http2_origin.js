@@ -30,7 +30,7 @@ const paths = {
     },
     "/reset-within"(stream) {
         stream.respond({ ":status": 200 });
-        stream.write("some", () => setImmediate(() => stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR)));
+        stream.write("some", () => setImmediate(() => stream.destroy(new Error("on purpose")))); // close() would end it first
     },
     "/refused"(stream) {
         stream.close(http2.constants.NGHTTP2_REFUSED_STREAM);

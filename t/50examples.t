@@ -14,7 +14,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "li
 from gomesh_test import *  # noqa: E402,F403
 from gomesh_process import ROOT, clean_environment  # noqa: E402
 
-PORTS = ("8000", "8443", "3000", "3001", "3002")
+PORTS = ("8000", "8443", "3000", "3001", "3002", "50051")
 
 
 def copy_with_ports():
@@ -24,7 +24,7 @@ def copy_with_ports():
     shutil.copytree(
         os.path.join(ROOT, "examples"),
         os.path.join(folder, "examples"),
-        ignore=shutil.ignore_patterns("*.pem"),
+        ignore=shutil.ignore_patterns("*.pem", "node_modules"),
     )
     ports = {port: str(free_port()) for port in PORTS}
     for place, _, names in os.walk(folder):
@@ -40,25 +40,32 @@ def copy_with_ports():
 def start(line, folder):
     """A program that stays, until it says that it is ready."""
     arguments = line[: -len(" &")].split()
-    is_(arguments[0], "build/gomesh", line)
-    process = gomesh(*arguments[1:], cwd=folder)
+    ok(arguments[0] in ("build/gomesh", "node"), line)
+    process = gomesh(*arguments[1:], cwd=folder) if arguments[0] != "node" else Process(arguments, cwd=folder)
     process.wait_line(r"Press Ctrl\+C|Ready to receive")
     return process
 
 
+NPM = {"npm_config_fetch_retries": "0", "npm_config_update_notifier": "false", "npm_config_ignore_scripts": "true"}
+
+
 def run_line(line, folder):
-    """Runs a command to its end; returns what it prints, as whole lines."""
+    """Runs a command to its end; returns what it prints, as whole lines. Skips what needs a registry that is away."""
     program = line.split()[0]
+    if program in ("npm", "node"):
+        want_tool(program)
     done = subprocess.run(
         ["sh", "-c", line],
         cwd=folder,
-        env=clean_environment({"CURL_HOME": folder}),
+        env=clean_environment(dict(NPM, CURL_HOME=folder, npm_config_cache=os.path.join(folder, "npm"))),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        timeout=deadline(60),
+        timeout=deadline(120),
         check=False,
     )
+    if program == "npm" and done.returncode:
+        raise Skip("the npm registry is away, or does not have what the example needs")
     if not is_(done.returncode, 0, line):
         note("%s: %s" % (program, done.stderr.decode("utf-8", "replace")))
     text = done.stdout.decode()

@@ -160,6 +160,8 @@ class Session:
         self.block = None
         self.pings, self.pongs, self.goaways = [], [], []
         self.ended = None
+        self.leaving = False  # the last GOAWAY's stream counts
+        self.last_allowed = 0
         self.credit = origin.credit
         self.reading = threading.Event()  # cleared: not a byte is taken
         self.reading.set()
@@ -229,7 +231,7 @@ class Session:
         self.initial_window = value
 
     def goaway(self, last=None, code="NO_ERROR", text=b""):
-        last = self.last_stream if last is None else last
+        last = self.last_allowed = self.last_stream if last is None else last
         self.send(frame(GOAWAY, 0, 0, number(last) + number(ERRORS.index(code)) + text))
 
     def ping(self, payload=b"gomesh!!", seconds=15):

@@ -111,6 +111,9 @@ static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *
 
     (void)ng;
     gm_http2_judge(self, frame);
+    if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 &&
+        events->on_settings != NULL)
+        events->on_settings(self->options.data);
     if (frame->hd.type == NGHTTP2_GOAWAY && events->on_goaway != NULL)
         events->on_goaway(self->options.data);
     if (stream == NULL)

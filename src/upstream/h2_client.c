@@ -39,6 +39,7 @@ static void destroy(gm_h2_client_t *self)
 {
     gm_watch_stop(&self->idle);
     gm_watch_stop(&self->pulse);
+    gm_watch_stop(&self->settling);
     gm_http2_session_close(self->session);
     h2o_socket_close(self->sock);
     gm_vector_dispose(&self->fields);
@@ -69,6 +70,8 @@ static void close_to_new(gm_h2_client_t *self)
 /* All exchanges are told that it is over, with the reason there is. */
 static void fail_all(gm_h2_client_t *self, gm_failure_t failure, const char *detail)
 {
+    self->fault = failure;
+    self->why = detail;
     close_to_new(self);
     while (!h2o_linklist_is_empty(&self->exchanges)) {
         gm_h2_exchange_t *exchange = exchange_at(self->exchanges.next);
@@ -156,6 +159,26 @@ static void on_offence(void *data, gm_offence_t why)
     close_to_new(self);
 }
 
+static void settle(gm_h2_client_t *self)
+{
+    if (self->is_settled || self->is_closing)
+        return;
+    self->is_settled = true;
+    gm_watch_stop(&self->settling);
+    self->options->events->on_settled(self->options->pool, self);
+}
+
+static void on_settings(void *data)
+{
+    settle(client_of(data));
+}
+
+/* Then nghttp2 assumes what the RFC advises. */
+static void on_unsettled(gm_watch_t *watch)
+{
+    settle(H2O_STRUCT_FROM_MEMBER(gm_h2_client_t, settling, watch));
+}
+
 static void on_goaway(void *data)
 {
     close_to_new(client_of(data));
@@ -207,6 +230,7 @@ static const gm_http2_events_t session_events = {.on_field = gm_h2_exchange_on_f
                                                  .on_gone = on_gone,
                                                  .on_stalled = on_stalled,
                                                  .on_offence = on_offence,
+                                                 .on_settings = on_settings,
                                                  .on_goaway = on_goaway,
                                                  .on_not_sent = on_not_sent,
                                                  .on_leaving = on_leaving};
@@ -274,6 +298,7 @@ gm_h2_client_t *gm_h2_client_create(const gm_h2_client_options_t *options, h2o_s
     self->session = gm_http2_session_create_client(&session);
     gm_http2_session_start(self->session);
     gm_watch_start(options->watches, &self->idle, options->idle_ms, on_idle);
+    gm_watch_start(options->watches, &self->settling, options->settle_ms, on_unsettled);
     if (options->ping_ms != 0)
         gm_watch_start(options->watches, &self->pulse, options->ping_ms, on_pulse);
     return self;
@@ -283,7 +308,8 @@ size_t gm_h2_client_room(const gm_h2_client_t *self)
 {
     size_t room = gm_http2_session_room(self->session);
 
-    if (self->is_closing || self->count >= self->options->max_streams)
+    if (self->is_closing || self->count >= self->options->max_streams ||
+        (!self->is_settled && self->count != 0))
         return 0;
     return room < self->options->max_streams - self->count ? room : self->options->max_streams - self->count;
 }

@@ -15,6 +15,8 @@ typedef struct gm_h2_client gm_h2_client_t; /* owned by its pool; worker only */
 typedef struct gm_h2_client_events {
     /** A stream has ended, so that there is room for another. */
     void (*on_room)(void *pool, gm_h2_client_t *self);
+    /** It is known now how many exchanges it can take; before, it takes one. Called once, if ever. */
+    void (*on_settled)(void *pool, gm_h2_client_t *self);
     /** It takes no more exchanges; those that it has may end well. Called once. */
     void (*on_closing)(void *pool, gm_h2_client_t *self);
 } gm_h2_client_events_t;
@@ -27,7 +29,8 @@ typedef struct gm_h2_client_options {
     h2o_timeout_t *soon; /* of the loop, zero */
     gm_watches_t *watches;
     uint64_t idle_ms, write_ms;
-    uint64_t ping_ms; /* so often an endpoint that is silent is asked for a sign of life; 0 = never */
+    uint64_t settle_ms; /* as long as is waited for the endpoint's settings */
+    uint64_t ping_ms;   /* so often an endpoint that is silent is asked for a sign of life; 0 = never */
     size_t max_streams;
 } gm_h2_client_options_t;
 
@@ -44,10 +47,11 @@ struct gm_h2_client {
     h2o_socket_t *sock;                    /* owned */
     gm_watch_t idle;                       /* there is no exchange */
     gm_watch_t pulse;                      /* ping_ms */
+    gm_watch_t settling;                   /* settle_ms */
     h2o_linklist_t exchanges;              /* also those whose owners have left, until their streams end */
     size_t count;
     gm_http2_fields_t fields; /* owned; of the request that is being written */
-    bool is_tls, is_closing, has_served;
+    bool is_tls, is_settled, is_closing, has_served;
     bool is_heard;      /* the endpoint has sent something on a stream */
     bool was_asked;     /* for a sign of life, at the last pulse, … */
     uint64_t heard;     /* … when so many bytes had come from it */

@@ -45,45 +45,54 @@ static void tell(gm_opening_t *self, const gm_opened_t *result)
     self->cb(self, result);
 }
 
-static void tell_waiting(h2o_linklist_t *waiting, const gm_opened_t *result)
+/* Those that come later do not wait for this one. */
+static h2o_linklist_t *take_waiting(gm_pool_t *pool, h2o_linklist_t *to)
 {
-    while (!h2o_linklist_is_empty(waiting))
-        tell(opening_at(waiting->next), result);
+    h2o_linklist_init_anchor(to);
+    h2o_linklist_insert_list(to, &gm_pool_openings(pool)->waiting);
+    return to;
 }
 
-/* The others share the connection as far as it goes, and look for another way from there on. */
-static void serve_waiting(gm_pool_t *pool, h2o_linklist_t *waiting)
+void gm_openings_serve(gm_pool_t *pool)
 {
+    h2o_linklist_t waiting;
     gm_opened_t result = {0};
 
-    while (!h2o_linklist_is_empty(waiting)) {
-        gm_opening_t *next = opening_at(waiting->next);
+    for (take_waiting(pool, &waiting); !h2o_linklist_is_empty(&waiting);) {
+        gm_opening_t *next = opening_at(waiting.next);
         result.exchange = gm_pool_take_stream(pool, &next->options);
         result.is_to_ask_again = result.exchange == NULL;
         tell(next, &result);
     }
 }
 
+void gm_openings_fail(gm_pool_t *pool, gm_failure_t failure, const char *detail)
+{
+    const gm_opened_t result = {.failure = failure, .detail = detail};
+    h2o_linklist_t waiting;
+
+    for (take_waiting(pool, &waiting); !h2o_linklist_is_empty(&waiting);)
+        tell(opening_at(waiting.next), &result);
+}
+
 static void on_connected(void *data, const gm_connected_t *connected)
 {
     gm_opening_t *self = data;
     gm_pool_t *pool = self->pool;
-    gm_openings_t *all = gm_pool_openings(pool);
+    bool is_http1 = self->options.is_http1;
     gm_opened_t result = {.failure = connected->failure, .detail = connected->detail};
-    h2o_linklist_t waiting;
 
     stop_leading(self);
     if (connected->sock != NULL)
         result.exchange =
             gm_pool_adopt(pool, connected, &self->options, self->turn, &result.failure, &result.detail);
-    h2o_linklist_init_anchor(&waiting); /* those that come later do not wait for this one */
-    if (!self->options.is_http1 && (result.exchange != NULL || all->lead_count == 0))
-        h2o_linklist_insert_list(&waiting, &all->waiting);
     self->cb(self, &result);
-    if (result.exchange == NULL)
-        tell_waiting(&waiting, &result);
+    if (is_http1 || gm_pool_openings(pool)->lead_count != 0)
+        return; /* those that wait do so for another, or for what this one allows */
+    if (result.exchange != NULL)
+        gm_openings_serve(pool);
     else
-        serve_waiting(pool, &waiting);
+        gm_openings_fail(pool, result.failure, result.detail);
 }
 
 /* ---- the owner's side */

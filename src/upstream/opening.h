@@ -35,10 +35,17 @@ struct gm_opening {
 /** Those of one pool that others may wait for, and that wait; embedded in it. */
 typedef struct gm_openings {
     h2o_linklist_t waiting; /* the first came first */
-    size_t lead_count, wait_count;
+    size_t lead_count;      /* connections on their way, until it is known what they allow */
+    size_t wait_count;
 } gm_openings_t;
 
 void gm_openings_init(gm_openings_t *self);
+
+/** A connection is there: those that wait get their part, and look for another way where there is none. */
+void gm_openings_serve(gm_pool_t *pool);
+
+/** None will be there: they get nothing. @param detail  static */
+void gm_openings_fail(gm_pool_t *pool, gm_failure_t failure, const char *detail);
 
 /** Connects. The fields above are set. */
 void gm_opening_start(gm_opening_t *self, gm_pool_t *pool);

@@ -61,6 +61,7 @@ gm_pool_t *gm_pool_create(gm_cluster_t *cluster, const gm_pool_options_t *option
                                         .soon = options->soon,
                                         .watches = self->watches,
                                         .idle_ms = options->idle_ms,
+                                        .settle_ms = options->connecting->timeout_ms,
                                         .write_ms = options->write_ms,
                                         .ping_ms = options->ping_ms,
                                         .max_streams = options->max_streams};
@@ -162,11 +163,30 @@ static void on_room(void *data, gm_h2_client_t *client)
 
 static void on_closing(void *data, gm_h2_client_t *client)
 {
+    gm_pool_t *self = data;
+
     h2o_linklist_unlink(&client->link);
-    h2o_linklist_insert(&((gm_pool_t *)data)->leaving, &client->link);
+    h2o_linklist_insert(&self->leaving, &client->link);
+    if (client->is_settled)
+        return;
+    if (--self->openings.lead_count != 0)
+        return;
+    if (client->why != NULL)
+        gm_openings_fail(self, client->fault, client->why);
+    else
+        gm_openings_serve(self);
 }
 
-static const gm_h2_client_events_t h2_events = {on_room, on_closing};
+static void on_settled(void *data, gm_h2_client_t *client)
+{
+    gm_pool_t *self = data;
+
+    (void)client;
+    --self->openings.lead_count;
+    gm_openings_serve(self);
+}
+
+static const gm_h2_client_events_t h2_events = {on_room, on_settled, on_closing};
 
 bool gm_pool_expects_streams(const gm_pool_t *self)
 {
@@ -302,6 +322,7 @@ static gm_exchange_t *adopt_h2(gm_pool_t *self, const gm_connected_t *connected,
     client->version = connected->version;
     name_endpoint(client->endpoint, connected);
     h2o_linklist_insert(self->shared.next, &client->link);
+    ++self->openings.lead_count;
     gm_turn_move(&client->turn, turn);
     exchange = gm_h2_client_begin(client, options);
     if (client->version != self->version) /* the name stands for others by now */

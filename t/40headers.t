@@ -347,7 +347,7 @@ def paths_as_they_are():
     for sent in BAD_PATHS:
         check_failure(once(proxy.port, target=sent), 400, "bad_request")
     is_(len(origin.requests), served, "what has no canonical form is refused all the same")
-    ok(proxy.find(r"Forwarding: GET /a/\./b/\.\./c → "), "the log tells what is forwarded")
+    ok(proxy.wait_line(r"Forwarding: GET /a/\./b/\.\./c → "), "the log tells what is forwarded")
 
 
 def targets():

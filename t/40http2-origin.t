@@ -424,7 +424,15 @@ def chain():
     is_(bytes(origin.requests[-1].body), b"abc", "and the body")
 
 
+def options():
+    """The options of HTTP/2 to backends are used here and in 40http2-origin-streams.t."""
+    rows = re.findall(r"(?m)^\| `([^`]+)` \|", "\n".join(gomesh_run("reference").out))
+    rows = {row for row in rows if re.search(r"backend\.protocol|upstream\.(max_streams|ping)_", row)}
+    is_(rows, {"proxy.backend.protocol", "routes[].backend.protocol", "proxy.upstream.max_streams_per_connection",
+               "proxy.upstream.ping_interval"}, "there are no others")  # fmt: skip
+
+
 for what in (preface, tables, request_heads, methods, request_bodies, as_it_comes, answers, interim, trailers, protocols, mismatches,
-             by_route, chain):  # fmt: skip
+             by_route, chain, options):  # fmt: skip
     subtest(what.__name__.replace("_", " "), what)
 done()

@@ -14,6 +14,7 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
 from gomesh_test import *  # noqa: E402,F403
+from gomesh_http2_origin import H2Origin, backend_of  # noqa: E402
 from gomesh_process import ROOT  # noqa: E402
 from gomesh_tools import issued_certificate  # noqa: E402
 
@@ -702,6 +703,64 @@ def tunnel_idle_timeout():
     ok(client.ends(), "and ends")
     line = "[ERROR] GET /x → 127.0.0.1:%d failed: tunnel_idle_timeout (neither side said a word)" % port
     ok(proxy.wait_line("^" + re.escape(line) + "$"), "the log: " + line)
+
+
+# --- only backends of HTTP/2 ---------------------------------------------------------------------------------
+
+
+def scene_of_http2(serve, settings):
+    origin = H2Origin(serve)
+    proxy = Proxy(backend_of(origin), **settings)
+    return Scene(proxy, lambda headers: once(proxy.port, "GET", "/x", headers, seconds=60), "127.0.0.1:%d" % origin.port, "GET /x")
+
+
+@provoked(
+    "stream_reset",
+    Told(
+        502,
+        "http_response_incomplete",
+        "the backend reset the stream of this request",
+        "it reset the stream: INTERNAL_ERROR",
+        "the backend's log",
+        retryable=True,
+    ),
+    True,
+)
+def stream_reset(settings):
+    return scene_of_http2(lambda stream: stream.reset("INTERNAL_ERROR"), settings)
+
+
+@provoked(
+    "stream_refused",
+    Told(
+        503,
+        "connection_limit_reached",
+        "the backend refused the request before it looked at it",
+        "it refused the stream: REFUSED_STREAM",
+        "again in a second, or the backend's limit of streams",
+        retryable=True,
+    ),
+    True,
+)
+def stream_refused(settings):
+    return scene_of_http2(lambda stream: stream.reset("REFUSED_STREAM"), settings)
+
+
+@provoked(
+    "protocol_mismatch",
+    Told(
+        502,
+        "http_protocol_error",
+        "the backend does not speak the HTTP version that it is configured for",
+        "it does not speak HTTP/2",
+        "protocol: http1 for this backend",
+    ),
+    True,
+)
+def protocol_mismatch(settings):
+    origin = Origin(lambda wire: (wire.sock.recv(65536), wire.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"), wire.ends()))
+    proxy = Proxy({"host": "127.0.0.1", "port": origin.port, "protocol": "h2"}, **settings)
+    return Scene(proxy, lambda headers: once(proxy.port, "GET", "/x", headers, seconds=60), "127.0.0.1:%d" % origin.port, "GET /x")
 
 
 def deadline_exceeded():

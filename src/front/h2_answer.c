@@ -94,6 +94,8 @@ static void send_head(gm_h2_stream_t *self, gm_http2_head_t kind)
                                 (size_t)(gm_write_number(digits, req->res.content_length) - digits));
     }
     self->has_head = true;
+    gm_watch_stop(
+        &self->reading); /* from now on it may be the endpoint's turn for long: that one is watched */
     gm_http2_stream_send_head(&self->super, fields, count, kind);
 }
 

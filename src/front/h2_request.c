@@ -362,7 +362,8 @@ static void on_late_body(gm_watch_t *watch)
 /* Only where the client has room to send: what the backend does not take is not its fault. */
 static void watch_body(gm_h2_stream_t *self)
 {
-    if (self->has_ended || self->body.has_failed || self->input->size != 0 || self->is_websocket)
+    if (self->has_ended || self->has_head || self->body.has_failed || self->input->size != 0 ||
+        self->is_websocket)
         gm_watch_stop(&self->reading);
     else
         gm_watch_start(watches_of(self), &self->reading, self->connection->front->options.read_ms,
@@ -381,7 +382,7 @@ static bool is_too_slow(gm_h2_stream_t *self, size_t got)
     const gm_http1_options_t *options = &self->connection->front->options;
     uint64_t elapsed_ms;
 
-    if (options->min_body_rate == 0 || self->is_websocket)
+    if (options->min_body_rate == 0 || self->has_head || self->is_websocket)
         return false;
     self->paced_bytes += got;
     elapsed_ms = gm_clock_coarse_ms() - self->paced_since_ms;

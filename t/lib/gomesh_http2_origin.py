@@ -276,7 +276,10 @@ class Session:
     # -- what comes
     def serve(self):
         try:
-            if self.read(len(PREFACE)) != PREFACE:
+            preface = self.read(len(PREFACE))
+            if not preface and not self.wire.buffer:
+                return  # nobody wanted the connection any more when it was there
+            if preface != PREFACE:
                 raise ProtocolError("not the preface of HTTP/2: %r" % bytes(self.wire.buffer[:40]))
             while True:
                 got = self.read_frame()

@@ -21,6 +21,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 STUCK_S = 60
 SIZES = (0, 1, 1000, 70000, 1 << 20)
 FAILED = (502, 503, 504)
+FAILED_CALLS = ("13", "14")  # INTERNAL: a stream that was reset; UNAVAILABLE
 
 
 # --- the origin, a process of its own
@@ -173,8 +174,11 @@ class Http2Visitor:
         record.body = bytearray()
 
     def judge(self, record, wanted, has_status):
+        fields = dict(record.headers)
         if record.status in FAILED:
             self.counts["status %d" % record.status] += 1
+        elif has_status and record.status == 200 and "proxy-status" in fields and fields.get("grpc-status") in FAILED_CALLS:
+            self.counts["failed calls"] += 1
         elif record.status != 200 or wanted not in (None, len(record.body)):
             self.counts["wrong"] += 1
             print("HTTP/2: %s with %d bytes instead of %s" % (record.status, len(record.body), wanted), flush=True)

@@ -83,7 +83,7 @@ static void test_json(void)
        out.text);
     ok(strstr(out.text, "\"max_head\":10000,") != NULL &&
        strstr(out.text, "\"read_timeout\":\"30s\"") != NULL);
-    ok(strstr(out.text, "\"backend\":{\"host\":\"c\",\"port\":2}") != NULL);
+    ok(strstr(out.text, "\"backend\":{\"host\":\"c\",\"port\":2,\"protocol\":\"auto\"}") != NULL);
     ok(strstr(out.text,
               "\"admin\":{\"listen\":\"127.0.0.1:9901\",\"socket\":\"/s\",\"ready_needs_backend\":false}}") !=
        NULL);

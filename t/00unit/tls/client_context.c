@@ -148,33 +148,65 @@ static void test_sni(void)
     ok(strcmp(sni_of(NULL, "::1", out), "none") == 0);
 }
 
+typedef struct expected {
+    const char *names; /* as they are on the wire */
+    bool is_met;
+} expected_t;
+
+/* What is offered must be what `data` points to. */
 static int take_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *length,
                      const unsigned char *offered, unsigned int offered_length, void *data)
 {
     (void)ssl;
-    *(bool *)data = offered_length == 9 && memcmp(offered, "\x08http/1.1", 9) == 0;
+    expected_t *expected = data;
+
+    expected->is_met =
+        offered_length == strlen(expected->names) && memcmp(offered, expected->names, offered_length) == 0;
     *chosen = offered + 1;
     *length = offered[0];
     return SSL_TLSEXT_ERR_OK;
 }
 
-static void test_offers(void)
+static void test_protocols(void)
 {
-    SSL_CTX *client = create("ca", NULL, "good.example", true),
-            *server = create_server("server", TLS1_3_VERSION), *old = create_server("server", TLS1_1_VERSION);
-    bool offered = false;
+    static const struct {
+        gm_protocol_t protocol;
+        expected_t expected;
+    } rows[] = {{GM_PROTOCOL_AUTO, {"\x02h2\x08http/1.1", false}},
+                {GM_PROTOCOL_H2, {"\x02h2", false}},
+                {GM_PROTOCOL_HTTP1, {"\x08http/1.1", false}}};
+    gm_backend_tls_conf_t conf = {.present = true, .verify = 0};
     handshake_t both;
 
-    SSL_CTX_set_alpn_select_cb(server, take_alpn, &offered);
-    both = handshake_open(client, server);
-    ok(handshake_run(&both) && offered);
-    handshake_close(&both, true);
+    for (size_t i = 0; i != GM_COUNT_OF(rows); ++i) {
+        SSL_CTX *client = gm_tls_client_context_create(&conf, "good.example", rows[i].protocol, NULL),
+                *server = create_server("server", TLS1_3_VERSION);
+        expected_t expected = rows[i].expected, http1 = {"\x08http/1.1", false};
+        SSL_CTX_set_alpn_select_cb(server, take_alpn, &expected);
+        both = handshake_open(client, server);
+        ok(handshake_run(&both) && expected.is_met);
+        handshake_close(&both, true);
+        SSL_CTX_set_alpn_select_cb(server, take_alpn, &http1);
+        both = handshake_open(client, server);
+        gm_tls_client_offer_http1(both.client);
+        ok(handshake_run(&both) && http1.is_met);
+        handshake_close(&both, true);
+        SSL_CTX_free(client);
+        SSL_CTX_free(server);
+    }
+}
+
+static void test_old_versions(void)
+{
+    SSL_CTX *client = create("ca", NULL, "good.example", true),
+            *old = create_server("server", TLS1_1_VERSION);
+    handshake_t both;
+
     SSL_CTX_set_cipher_list(old, "ALL:@SECLEVEL=0");
     both = handshake_open(client, old);
     ok(!handshake_run(&both));
     handshake_close(&both, true);
     SSL_CTX_free(client);
-    SSL_CTX_free(server);
     SSL_CTX_free(old);
 }
 
@@ -273,7 +305,8 @@ int main(void)
     subtest("chains", test_chains);
     subtest("verify: false", test_verify_off);
     subtest("SNI", test_sni);
-    subtest("offers", test_offers);
+    subtest("protocols", test_protocols);
+    subtest("old versions", test_old_versions);
     subtest("sessions", test_sessions);
     subtest("its own certificate", test_own_certificate);
     subtest("refusals", test_refusals);

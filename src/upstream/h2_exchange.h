@@ -25,7 +25,7 @@ typedef struct gm_h2_exchange {
 } gm_h2_exchange_t;
 
 /** An exchange without a stream has ended: the client forgets it. */
-void gm_h2_client_forget(gm_h2_client_t *client, gm_h2_exchange_t *self);
+void gm_h2_client_forget(gm_h2_client_t *self, gm_h2_exchange_t *exchange);
 
 GM_MUST_USE gm_h2_exchange_t *gm_h2_exchange_create(gm_h2_client_t *client,
                                                     const gm_exchange_options_t *options);

@@ -3,8 +3,10 @@
 HTTP/2 to backends, what goes over the wire: the start of a connection, requests and answers as they arrive, bodies,
 interim answers, trailers, and which protocol is spoken with whom.
 """
+import ctypes
 import os
 import re
+import socket
 import sys
 import threading
 
@@ -424,6 +426,39 @@ def chain():
     is_(bytes(origin.requests[-1].body), b"abc", "and the body")
 
 
+def kernel_watches():
+    """What the kernel is asked to look after: silence, and bytes that nobody acknowledges."""
+    origin = H2Origin(fine)
+    proxy = proxy_to(origin, timeout={"write_timeout": "7s"})
+    is_(once(proxy.port).text, "fine /", "an answer")
+    found = [sock for sock in sockets_of(proxy.pid) if peer_port(sock) == origin.port]
+    if not found:
+        note("the kernel does not lend us its sockets here")
+        return
+    sock = found[0]
+    is_(sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE), 1, "TCP keep-alive")
+    is_(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT), 7000, "TCP_USER_TIMEOUT is write_timeout")
+
+
+def sockets_of(pid):
+    """Copies of another process's sockets (pidfd_getfd); none where that is not allowed."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    pidfd = libc.syscall(434, pid, 0)
+    for name in os.listdir("/proc/%d/fd" % pid):
+        fd = libc.syscall(438, pidfd, int(name), 0)
+        if fd >= 0 and os.fstat(fd).st_mode & 0o170000 == 0o140000:
+            yield socket.socket(fileno=fd)
+        elif fd >= 0:
+            os.close(fd)
+
+
+def peer_port(sock):
+    try:
+        return sock.getpeername()[1]
+    except (OSError, IndexError):
+        return None
+
+
 def options():
     """The options of HTTP/2 to backends are used here and in 40http2-origin-streams.t."""
     rows = re.findall(r"(?m)^\| `([^`]+)` \|", "\n".join(gomesh_run("reference").out))
@@ -433,6 +468,6 @@ def options():
 
 
 for what in (preface, tables, request_heads, methods, request_bodies, as_it_comes, answers, interim, trailers, protocols, mismatches,
-             by_route, chain, options):  # fmt: skip
+             by_route, chain, kernel_watches, options):  # fmt: skip
     subtest(what.__name__.replace("_", " "), what)
 done()

@@ -77,11 +77,29 @@ def with_curl():
         is_(done.stdout.decode(), sha256(LARGE), name + ": upload")
         done = curl("-s", "-I", *arguments, base + "/large")
         like(done.stdout.decode(), r"(?s)^HTTP/2 200.*content-length: %d" % len(LARGE), name + ": HEAD")
+    done = curl("-s", "-D", "-", "--http2-prior-knowledge", "http://localhost:%d/trailers" % proxy.port)
+    like(done.stdout.decode().replace("\r", ""), r"(?ms)^HTTP/2 200.*^hello", "an answer with trailers")
+    like(done.stdout.decode(), "x-end: from the origin", "and they are shown")
     done = curl("-s", "-w", "%{http_version}", "--cacert", proxy.ca, "--http1.1", "https://localhost:%d/y" % proxy.tls_port)
     is_(done.stdout.decode(), "the answer to /y1.1", "who wants HTTP/1.1 gets that")
     seen = origin.requests[0]
     is_((seen.all("host"), seen.all("x-forwarded-proto")), (["localhost:%d" % proxy.port], ["http"]), "the origin sees one Host")
     ok(all(record["protocol"] == "HTTP/2" for record in records(proxy)[:-1]), "lines say HTTP/2")
+    is_(proxy.stop(), 0, "an orderly end")
+
+
+def with_nghttp():
+    tool = want_tool("nghttp")
+    origin, proxy = start()
+    path = write_file("small", b"some bytes")
+    for url in ("http://localhost:%d" % proxy.port, "https://localhost:%d" % proxy.tls_port):
+        done = run([tool, "-nv", "--no-dep", "--no-content-length", "--trailer=x-sum: from nghttp", "-d", path, url + "/trailers"])
+        text = done.stdout.decode()
+        like(text, r"(?s):status: 200.*x-end: from the origin.*END_STREAM", "its trailers, " + url[:5])
+        sent = origin.requests[-1]
+        is_((bytes(sent.body), dict(sent.trailers)), (b"some bytes", {"x-sum": "from nghttp"}), "and those of the request")
+        done = run([tool, "-n", "--stat", url + "/a", url + "/b", url + "/large"])
+        is_((done.returncode, len(re.findall(r"(?m) 200 +\d", done.stdout.decode()))), (0, 3), "three at once")
     is_(proxy.stop(), 0, "an orderly end")
 
 
@@ -177,6 +195,7 @@ with open(os.path.join(os.path.dirname(os.path.realpath(__file__)), "40http2-lim
     USED |= set(re.findall(r'(?m)^# option: (\w+)$', limits.read()))
 
 subtest("curl", with_curl)
+subtest("nghttp", with_nghttp)
 subtest("h2load", with_h2load)
 subtest("node", with_node)
 subtest("websocket", with_websocket)

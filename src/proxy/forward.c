@@ -94,7 +94,8 @@ static void drop_exchange(gm_forward_t *self)
     self->exchange = NULL;
     if (exchange != NULL)
         gm_exchange_abort(exchange);
-    gm_opening_cancel(&self->opening);
+    if (gm_opening_is_waiting(&self->opening))
+        gm_opening_cancel(&self->opening);
     gm_turn_leave(&self->turn);
 }
 
@@ -616,16 +617,16 @@ static void obtain(gm_forward_t *self)
 static void prepare_opening(gm_forward_t *self)
 {
     const gm_timeout_conf_t *timeouts = timeouts_of(self->request);
+    gm_exchange_options_t *options = &self->opening.options;
 
-    self->opening.options = (gm_exchange_options_t){
-        .events = &events,
-        .data = self,
-        .is_head = is_head_request(self),
-        /* what must not be sent twice must not be sent into a connection that is closed already */
-        .must_be_open = !gm_retry_is_idempotent(self->request->req),
-        .is_http1 = self->asks_for_upgrade && gm_pool_speaks_http1(pool_of(self->request)),
-        .read_ms = timeouts->read_timeout_ms,
-        .write_ms = timeouts->write_timeout_ms};
+    options->events = &events;
+    options->data = self;
+    options->is_head = is_head_request(self);
+    /* what must not be sent twice must not be sent into a connection that is closed already */
+    options->must_be_open = !gm_retry_is_idempotent(self->request->req);
+    options->is_http1 = self->asks_for_upgrade && gm_pool_speaks_http1(pool_of(self->request));
+    options->read_ms = timeouts->read_timeout_ms;
+    options->write_ms = timeouts->write_timeout_ms;
     self->opening.record = &self->request->record;
     self->opening.turn = &self->turn;
     self->opening.cb = on_opened;

@@ -53,6 +53,11 @@ void gm_opening_start(gm_opening_t *self, gm_pool_t *pool);
 /** Waits for a connection that is on its way, and that will have room. @return false if there is none */
 bool gm_opening_join(gm_opening_t *self, gm_pool_t *pool);
 
+static inline bool gm_opening_is_waiting(const gm_opening_t *self)
+{
+    return self->pool != NULL;
+}
+
 /** Gives up; the callback is not called. Others may wait for the same connection: it comes about. */
 void gm_opening_cancel(gm_opening_t *self);
 

@@ -363,6 +363,37 @@ def protocols():
     is_(once(proxy_to(origin).port, target="/x").text, "fine /x", "cleartext: h2 is prior knowledge")
 
 
+def echoes(wire):
+    """Switches to a protocol that says everything again."""
+    request = wire.read_request()
+    if request.get("upgrade") != "echo/1":
+        wire.send(http_message("HTTP/1.1 200 OK", [], b"one " + request.target.encode()))
+        return
+    wire.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo/1\r\n\r\n")
+    while wire.buffer or wire.fill():
+        wire.send(wire.read_exactly(len(wire.buffer)))
+
+
+def upgrades():
+    """Only HTTP/1.1 switches to other protocols: auto opens a connection of it for them, beside those of HTTP/2."""
+    switch = [("Connection", "upgrade"), ("Upgrade", "echo/1")]
+    origin = H2Origin(fine, pair=certificate("origin"), alpn=("h2", "http/1.1"), other=echoes)
+    proxy = proxy_to(origin, "auto")
+    is_(once(proxy.port, target="/x").text, "fine /x", "HTTP/2")
+    client = Client(proxy.port)
+    client.send_request("GET", "/up", switch)
+    is_(client.read_response_head().status, 101, "the protocol is switched")
+    client.send(b"hello")
+    is_(client.read_exactly(5), b"hello", "and the tunnel goes both ways")
+    is_(once(proxy.port, target="/y").text, "fine /y", "other requests go by HTTP/2 as before")
+    is_(sorted(origin.protocols), ["h2", "http/1.1"], "two connections")
+    client.close()
+    origin = H2Origin(fine)
+    answer = once(proxy_to(origin).port, target="/x", headers=switch)
+    is_((answer.status, answer.text), (200, "fine /x"), "a backend of h2 alone answers without switching")
+    is_([origin.requests[-1].all(name) for name in ("upgrade", "connection")], [[], []], "and sees no Upgrade")
+
+
 def refuses_preface(wire):
     """What servers of HTTP/1.1 say to HTTP/2's preface."""
     while b"\r\n\r\n" not in wire.buffer and wire.fill():
@@ -467,7 +498,7 @@ def options():
                "proxy.upstream.ping_interval"}, "there are no others")  # fmt: skip
 
 
-for what in (preface, tables, request_heads, methods, request_bodies, as_it_comes, answers, interim, trailers, protocols, mismatches,
+for what in (preface, tables, request_heads, methods, request_bodies, as_it_comes, answers, interim, trailers, protocols, upgrades, mismatches,
              by_route, chain, kernel_watches, options):  # fmt: skip
     subtest(what.__name__.replace("_", " "), what)
 done()

@@ -22,6 +22,8 @@
 #include "proxy/retry.h"
 #include "upstream/pool.h"
 
+#define MAX_AGAIN 3 /* connections that die under a request; who shares them may meet one after the other */
+
 typedef struct gm_forward {
     h2o_generator_t super; /* first: the pipeline asks it for more */
     gm_request_t *request;
@@ -45,6 +47,7 @@ typedef struct gm_forward {
     bool has_flushed;    /* the head is out, even if no body was there */
     bool is_broken;      /* the answer will not be whole */
     bool asks_for_upgrade;
+    unsigned again;       /* how often it was to be sent once more */
     bool was_refused;     /* the endpoint did not look at it, once */
     bool is_tunnel;       /* the endpoint switched protocols: both directions last until they are closed */
     bool has_closed_up;   /* the endpoint of a tunnel knows that the client has ended */
@@ -509,6 +512,9 @@ static bool is_to_go_again(gm_forward_t *self, const gm_exchange_error_t *error)
 {
     bool has_body = self->has_whole_body || self->held != NULL;
 
+    if (self->again == MAX_AGAIN)
+        return false;
+    ++self->again;
     if (error->was_unprocessed && !self->was_refused) {
         self->was_refused = true;
         return gm_retry_has_all(self->has_taken_body, has_body);

@@ -55,6 +55,8 @@ static void detach(gm_h2_client_t *self, gm_h2_exchange_t *exchange)
     --self->count;
     exchange->client = NULL;
     exchange->stream.session = NULL;
+    if (h2o_linklist_is_linked(&exchange->stream.link))
+        h2o_linklist_unlink(&exchange->stream.link);
     exchange->super.endpoint = "";
 }
 

@@ -30,6 +30,7 @@ typedef struct gm_http2_stream {
     uint64_t sent_bytes; /* of DATA: grows while the peer takes some */
     bool has_head;  /* a client's: set by the owner when the final head was here; what follows is trailers */
     bool was_reset; /* by the peer */
+    bool was_not_sent; /* a client's: nothing of it, as the peer wants no more */
     /* private */
     gm_http2_session_t *session;
     h2o_linklist_t link;    /* linked while its owner is to be told that all it gave is out */
@@ -85,9 +86,6 @@ typedef struct gm_http2_events {
     /** The peer takes no new streams; those that it will not look at end with REFUSED_STREAM. NULL = so what
      */
     void (*on_goaway)(void *data);
-    /** The request with this id could not be sent, as the peer wants no more. A client's; on_close is not
-     * called */
-    void (*on_not_sent)(void *data, int32_t id);
     /** The last frames are out, and nothing is read any more: streams that are left will not end. on_gone
      * follows. NULL = as that one */
     void (*on_leaving)(void *data);

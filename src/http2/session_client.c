@@ -6,17 +6,15 @@
 
 #include <stdlib.h>
 
-/* It waited for its turn among the streams, and the peer went away meanwhile. */
+/* It waited for its turn among the streams, and the peer went away meanwhile. on_stream_close follows. */
 static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *data)
 {
-    gm_http2_session_t *self = data;
+    gm_http2_stream_t *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
 
-    (void)ng;
     (void)error;
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        return 0;
-    --self->stream_count;
-    self->options.events->on_not_sent(self->options.data, frame->hd.stream_id);
+    (void)data;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST && stream != NULL)
+        stream->was_not_sent = true;
     return 0;
 }
 

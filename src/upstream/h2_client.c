@@ -135,18 +135,7 @@ static void on_close(gm_http2_stream_t *stream, uint32_t error)
 
     detach(self, exchange);
     make_room(self);
-    gm_h2_exchange_end(exchange, error);
-}
-
-static void on_not_sent(void *data, int32_t id)
-{
-    gm_h2_client_t *self = client_of(data);
-
-    for (h2o_linklist_t *node = self->exchanges.next; node != &self->exchanges; node = node->next)
-        if (exchange_at(node)->stream.id == id) {
-            on_close(&exchange_at(node)->stream, GM_HTTP2_REFUSED_STREAM);
-            return;
-        }
+    gm_h2_exchange_end(exchange, stream->was_not_sent ? GM_HTTP2_REFUSED_STREAM : error);
 }
 
 static void on_offence(void *data, gm_offence_t why)
@@ -232,7 +221,6 @@ static const gm_http2_events_t session_events = {.on_field = gm_h2_exchange_on_f
                                                  .on_offence = on_offence,
                                                  .on_settings = on_settings,
                                                  .on_goaway = on_goaway,
-                                                 .on_not_sent = on_not_sent,
                                                  .on_leaving = on_leaving};
 
 /* ---- upstream.ping_interval */

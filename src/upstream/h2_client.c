@@ -54,7 +54,7 @@ static void detach(gm_h2_client_t *self, gm_h2_exchange_t *exchange)
     h2o_linklist_unlink(&exchange->link);
     --self->count;
     exchange->client = NULL;
-    exchange->stream.session = NULL;
+    gm_http2_stream_forget(&exchange->stream);
     exchange->super.endpoint = "";
 }
 

@@ -5,6 +5,9 @@ neither floods nor bombs cost more than a bounded amount of memory.
 """
 import os
 import re
+import select
+import signal
+import socket
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
@@ -417,6 +420,65 @@ def deaf():
     origin.problems.clear()
 
 
+def cancelled_while_answered():
+    """Heads of answers that nobody wants any more were under way: no reason to end what others share."""
+    origin = Scripted([])
+    proxy = proxy_to(origin)
+    client = proxy.client()
+    kept = client.start(path="/held")
+    session = origin.wait_stream(1).session
+    for turn in range(4):
+        other = proxy.client()
+        other.wait(lambda: other.settings_seen)
+        for _ in range(90):
+            other.start(path="/held")
+        origin.wait_stream(91 + 90 * turn)
+        served = list(origin.requests)[-90:]
+        other.close()
+        for stream in served:
+            stream.wait_reset()
+        late = [frame(HEADERS, END_HEADERS, each.number, b"\x88") + frame(DATA, END_STREAM, each.number, b"late") for each in served]
+        session.send(b"".join(late))
+        ok(session.ping(), "90 requests are cancelled, and answered late")
+    is_((len(origin.sessions), session.goaways), (1, []), "the connection goes on")
+    origin.requests[0].answer(200, body=b"kept")
+    is_(client.response(kept).text, "kept", "a request of somebody else is answered")
+    session.send(frame(HEADERS, END_HEADERS, 3, b"\x88") * 500000)
+    ok(session.wait_end(), "without end it is too much")
+    is_(once(proxy.port, target="/next").text, "fine /next", "the next request is served")
+    is_(proxy.stop(), 0, "an orderly end")
+
+
+def offends_while_it_is_written_to():
+    """It takes nothing for a while, then offends and takes all in the same moment: what was on its way has gone by then."""
+    origin = Scripted([], settings={INITIAL_WINDOW: BIGGEST_WINDOW})
+    proxy = proxy_to(origin)
+    clients = [Client(proxy.port) for _ in range(12)]
+    for each in clients:
+        each.send(b"POST /held HTTP/1.1\r\nHost: a\r\nContent-Length: 100000000\r\n\r\n")
+    session = origin.wait_stream(12).session
+    session.grant(1 << 30)
+    session.ping()
+    session.reading.clear()
+    blocked = set()
+    while len(blocked) != len(clients):  # pieces that go out as they come, until nothing goes out
+        for each in clients:
+            try:
+                select.select([], [each.sock], [], 0.01)[1] or blocked.add(each)
+                each not in blocked and each.sock.send(bytes(9000), socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                blocked.add(each)
+    os.kill(proxy.pid, signal.SIGSTOP)
+    session.send(frame(PRIORITY, 0, 1, bytes(5)) * 400)
+    session.reading.set()
+    origin.wait(lambda _origin: not select.select([session.sock], [], [], 0.2)[0], "all to be taken")
+    os.kill(proxy.pid, signal.SIGCONT)
+    ok(session.wait_end(), "the connection ends")
+    is_({each.read_response().status for each in clients}, {502}, "with all its requests")
+    is_(once(proxy.port, target="/next").text, "fine /next", "the next request is served")
+    is_(proxy.stop(), 0, "an orderly end")
+
+
 def at_the_start():
     """What is wrong with the first bytes."""
     for name, greet in (
@@ -445,6 +507,6 @@ def at_the_start():
 
 
 for what in (heads, connections, connection_errors_end_it, streams_alone, bodies, beyond_the_window, no_body_where_none_may_be, floods,
-             bombs, deaf, at_the_start):  # fmt: skip
+             bombs, deaf, cancelled_while_answered, offends_while_it_is_written_to, at_the_start):  # fmt: skip
     subtest(what.__name__.replace("_", " "), what)
 done()

@@ -4,7 +4,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT
 seconds=${GM_FUZZ_SECONDS:-3}
-names="text config route head chunked record spans trace policies grpc connection http2 admin"
+names="text config route head chunked record spans trace policies grpc connection http2 h2-origin admin"
 build=${GM_FUZZ_BUILD:-$root/build/fuzz}
 
 if ! command -v clang >/dev/null; then

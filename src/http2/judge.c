@@ -90,7 +90,7 @@ static bool is_expected_stray(gm_http2_session_t *self, const nghttp2_frame_hd *
 {
     uint64_t cost = head->length < STRAY_LEAST ? STRAY_LEAST : head->length;
 
-    if (head->type != NGHTTP2_DATA || self->expected_strays < cost)
+    if (self->expected_strays < cost)
         return false;
     self->expected_strays -= cost;
     return true;
@@ -204,6 +204,8 @@ void gm_http2_judge_answer(gm_http2_session_t *self, const nghttp2_frame *frame)
     if (self->is_client) {
         ++self->expected_resets;
         self->expected_strays += self->options.stream_window;
+        if (self->expected_strays > self->options.connection_window) /* more cannot be under way */
+            self->expected_strays = self->options.connection_window;
     }
     if (is_provoked(frame->rst_stream.error_code))
         gm_http2_offend(self, GM_OFFENCE_PROVOKED_RESET);

@@ -174,6 +174,10 @@ bool gm_http2_stream_is_sent(const gm_http2_stream_t *self);
 /** Ends a stream. What was lent for it is not touched any more, and on_close follows. */
 void gm_http2_stream_reset(gm_http2_stream_t *self, gm_http2_error_t error);
 
+/** Its owner goes before it: nothing is told of it any more. For one that has not begun, or is over, nothing
+ * happens. */
+void gm_http2_stream_forget(gm_http2_stream_t *self);
+
 /** So many bytes of a stream that is over were never taken: the connection has room for them again. */
 void gm_http2_session_consume(gm_http2_session_t *self, size_t bytes);
 

@@ -79,10 +79,20 @@ size_t gm_http2_session_room(const gm_http2_session_t *self)
 {
     uint32_t max = nghttp2_session_get_remote_settings(self->ng, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
 
-    if (self->is_over || self->is_leaving || self->has_left ||
+    if (self->is_over || self->is_leaving || self->has_left || self->has_write_failed ||
         nghttp2_session_check_request_allowed(self->ng) == 0)
         return 0;
     return max > self->stream_count ? max - self->stream_count : 0;
+}
+
+void gm_http2_stream_forget(gm_http2_stream_t *self)
+{
+    if (self->session == NULL)
+        return;
+    if (h2o_linklist_is_linked(&self->link))
+        h2o_linklist_unlink(&self->link);
+    nghttp2_session_set_stream_user_data(self->session->ng, self->id, NULL);
+    self->session = NULL;
 }
 
 uint64_t gm_http2_session_heard(const gm_http2_session_t *self)

@@ -22,7 +22,7 @@
 #include "proxy/retry.h"
 #include "upstream/pool.h"
 
-#define MAX_AGAIN 3 /* connections that die under a request; who shares them may meet one after the other */
+#define MAX_TRIES 3
 
 typedef struct gm_forward {
     h2o_generator_t super; /* first: the pipeline asks it for more */
@@ -47,7 +47,7 @@ typedef struct gm_forward {
     bool has_flushed;    /* the head is out, even if no body was there */
     bool is_broken;      /* the answer will not be whole */
     bool asks_for_upgrade;
-    unsigned again;       /* how often it was to be sent once more */
+    unsigned tries;       /* that came to nothing */
     bool was_refused;     /* the endpoint did not look at it, once */
     bool is_tunnel;       /* the endpoint switched protocols: both directions last until they are closed */
     bool has_closed_up;   /* the endpoint of a tunnel knows that the client has ended */
@@ -507,14 +507,14 @@ static void rewind_request(gm_forward_t *self)
     self->body_bytes = 0;
 }
 
-/* A connection turned out to be dead, or refused to look at the request: there may be another. */
+/* A connection turned out to be dead, or refused to look at the request: there may be another. But one that
+ * many share may be as dead as the last one. */
 static bool is_to_go_again(gm_forward_t *self, const gm_exchange_error_t *error)
 {
     bool has_body = self->has_whole_body || self->held != NULL;
 
-    if (self->again == MAX_AGAIN)
+    if (++self->tries == MAX_TRIES)
         return false;
-    ++self->again;
     if (error->was_unprocessed && !self->was_refused) {
         self->was_refused = true;
         return gm_retry_has_all(self->has_taken_body, has_body);
@@ -583,6 +583,13 @@ static void connect_alone(gm_forward_t *self)
         gm_opening_start(&self->opening, pool_of(self->request));
 }
 
+/* A connection that is shared has room meanwhile, be it the one that refused the request before. */
+static void pass_turn(gm_forward_t *self)
+{
+    self->opening.options.avoid = NULL;
+    obtain(self);
+}
+
 static void on_turn(gm_turn_t *turn, bool is_late)
 {
     gm_forward_t *self = H2O_STRUCT_FROM_MEMBER(gm_forward_t, turn, turn);
@@ -590,8 +597,10 @@ static void on_turn(gm_turn_t *turn, bool is_late)
     if (is_late)
         fail(self, GM_FAILURE_OVERLOADED,
              "proxy.upstream.max_connections are in use, and none was free in time");
-    else
+    else if (gm_turn_is_had(turn))
         connect_alone(self);
+    else
+        pass_turn(self);
 }
 
 /* A stream of a connection that is there, or is on its way. @return whether there will be one */
@@ -633,6 +642,7 @@ static void prepare_opening(gm_forward_t *self)
     options->is_http1 = self->asks_for_upgrade && gm_pool_speaks_http1(pool_of(self->request));
     options->read_ms = timeouts->read_timeout_ms;
     options->write_ms = timeouts->write_timeout_ms;
+    self->turn.may_pass = !options->is_http1;
     self->opening.record = &self->request->record;
     self->opening.turn = &self->turn;
     self->opening.cb = on_opened;

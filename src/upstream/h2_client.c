@@ -54,9 +54,7 @@ static void detach(gm_h2_client_t *self, gm_h2_exchange_t *exchange)
     h2o_linklist_unlink(&exchange->link);
     --self->count;
     exchange->client = NULL;
-    exchange->stream.session = NULL;
-    if (h2o_linklist_is_linked(&exchange->stream.link))
-        h2o_linklist_unlink(&exchange->stream.link);
+    gm_http2_stream_forget(&exchange->stream);
     exchange->super.endpoint = "";
 }
 
@@ -136,8 +134,8 @@ static void on_close(gm_http2_stream_t *stream, uint32_t error)
     gm_h2_client_t *self = exchange->client;
 
     detach(self, exchange);
-    make_room(self);
     gm_h2_exchange_end(exchange, stream->was_not_sent ? GM_HTTP2_REFUSED_STREAM : error);
+    make_room(self); /* last: one that was refused may have to wait for it */
 }
 
 static void on_offence(void *data, gm_offence_t why)
@@ -161,7 +159,11 @@ static void settle(gm_h2_client_t *self)
 
 static void on_settings(void *data)
 {
-    settle(client_of(data));
+    gm_h2_client_t *self = client_of(data);
+
+    if (self->is_settled && !self->is_closing)
+        self->options->events->on_room(self->options->pool, self);
+    settle(self);
 }
 
 /* Then nghttp2 assumes what the RFC advises. */

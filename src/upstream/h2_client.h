@@ -13,7 +13,7 @@ typedef struct gm_h2_client gm_h2_client_t; /* owned by its pool; worker only */
 
 /** What its pool is told. */
 typedef struct gm_h2_client_events {
-    /** A stream has ended, so that there is room for another. */
+    /** A stream has ended, or the endpoint has changed what it allows: there may be room for another. */
     void (*on_room)(void *pool, gm_h2_client_t *self);
     /** It is known now how many exchanges it can take; before, it takes one. Called once, if ever. */
     void (*on_settled)(void *pool, gm_h2_client_t *self);

@@ -139,7 +139,8 @@ void gm_opening_cancel(gm_opening_t *self)
     --openings_of(self)->wait_count;
     next->connector = self->connector;
     gm_connector_pass(next->connector, next->record, next);
-    gm_turn_move(next->turn, self->turn);
+    if (!gm_turn_is_had(next->turn)) /* otherwise ours is over */
+        gm_turn_move(next->turn, self->turn);
     self->connector = NULL; /* it leads no more, and the next one does */
     self->pool = NULL;
 }

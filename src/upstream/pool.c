@@ -155,10 +155,20 @@ static bool has_rested(const gm_client_t *client)
 
 /* ---- connections that are shared */
 
+/* Those that wait for a connection of their own need none as long as this one has room. */
+static void let_in(gm_pool_t *self, const gm_h2_client_t *client)
+{
+    while (gm_h2_client_room(client) != 0 && gm_turns_let_pass(&self->turns))
+        ;
+}
+
 static void on_room(void *data, gm_h2_client_t *client)
 {
-    (void)client;
-    gm_turns_let_pass(&((gm_pool_t *)data)->turns);
+    gm_pool_t *self = data;
+
+    let_in(self, client);
+    if (client->count == 0 && !client->is_closing && gm_pool_idle_count(self) > self->options.max_idle)
+        gm_h2_client_retire(client);
 }
 
 static void on_closing(void *data, gm_h2_client_t *client)
@@ -181,9 +191,9 @@ static void on_settled(void *data, gm_h2_client_t *client)
 {
     gm_pool_t *self = data;
 
-    (void)client;
     --self->openings.lead_count;
     gm_openings_serve(self);
+    let_in(self, client);
 }
 
 static const gm_h2_client_events_t h2_events = {on_room, on_settled, on_closing};
@@ -201,19 +211,17 @@ bool gm_pool_speaks_http1(const gm_pool_t *self)
 
 gm_exchange_t *gm_pool_take_stream(gm_pool_t *self, const gm_exchange_options_t *options)
 {
-    h2o_linklist_t *next;
-
     if (options->is_http1)
         return NULL;
     follow_cluster(self);
-    for (h2o_linklist_t *node = self->shared.next; node != &self->shared; node = next) {
+    for (h2o_linklist_t *node = self->shared.next; node != &self->shared; node = node->next) {
         gm_h2_client_t *client = h2_client_of(node);
-        next = node->next;
         if (client == options->avoid || gm_h2_client_room(client) == 0)
             continue;
         if (!options->must_be_open || !gm_h2_client_is_stale(client))
             return gm_h2_client_begin(client, options);
-        gm_h2_client_retire(client);
+        gm_h2_client_retire(client); /* those that wait are told of it, and may move any other */
+        node = &self->shared;
     }
     return NULL;
 }

@@ -47,7 +47,7 @@ static void give_to_next(gm_turns_t *all)
 {
     gm_turn_t *next;
 
-    if (h2o_linklist_is_empty(&all->waiting))
+    if (h2o_linklist_is_empty(&all->waiting) || all->taken >= all->max)
         return;
     next = H2O_STRUCT_FROM_MEMBER(gm_turn_t, link, all->waiting.next);
     stop_waiting(next);
@@ -55,10 +55,19 @@ static void give_to_next(gm_turns_t *all)
     next->on_turn(next, false);
 }
 
-void gm_turns_let_pass(gm_turns_t *all)
+bool gm_turns_let_pass(gm_turns_t *all)
 {
-    if (all->max != 0)
-        give_to_next(all);
+    for (h2o_linklist_t *node = all->waiting.next; all->max != 0 && node != &all->waiting;
+         node = node->next) {
+        gm_turn_t *turn = H2O_STRUCT_FROM_MEMBER(gm_turn_t, link, node);
+        if (!turn->may_pass)
+            continue;
+        stop_waiting(turn);
+        turn->all = NULL;
+        turn->on_turn(turn, false);
+        return true;
+    }
+    return false;
 }
 
 void gm_turn_move(gm_turn_t *to, gm_turn_t *from)

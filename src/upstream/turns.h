@@ -16,7 +16,8 @@ typedef struct gm_turns {
     h2o_linklist_t waiting; /* the one that came first is the first */
 } gm_turns_t;
 
-/** @param is_late  it has waited long enough, and has no turn */
+/** @param is_late  it has waited long enough. Without it and without a turn there is another way: see
+ * let_pass */
 typedef void (*gm_turn_cb_t)(gm_turn_t *self, bool is_late);
 
 /** Embedded in what wants a connection; all zero = wants none. Worker only. */
@@ -25,6 +26,7 @@ struct gm_turn {
     h2o_linklist_t link;
     gm_watch_t patience;
     gm_turn_cb_t on_turn;
+    bool may_pass; /* set by its owner: it may do without, see gm_turns_let_pass */
 };
 
 /** @param patience_ms  how long at most anybody waits */
@@ -39,8 +41,12 @@ static inline bool gm_turn_is_had(const gm_turn_t *self)
     return self->all != NULL;
 }
 
-/** Whoever has waited longest need not any more, although no turn is over: there is another way. */
-void gm_turns_let_pass(gm_turns_t *all);
+/**
+ * Whoever has waited longest of those that may pass need not any more, although no turn is over: it is
+ * called, and has none.
+ * @return false if nobody waits who may
+ */
+bool gm_turns_let_pass(gm_turns_t *all);
 
 /** From now on `to`, which has none, has the turn of `from`. */
 void gm_turn_move(gm_turn_t *to, gm_turn_t *from);

@@ -26,6 +26,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "config/load.h"
+#include "frames.h"
 #include "messages.h"
 #include "server/checks.h"
 #include "server/generation.h"
@@ -41,15 +42,28 @@
 #define SMALL_BUFFER_BYTES (8 * 1024)
 #define MAX_FDS 128
 #define PATIENCE 200
-#define SWEEP_MS 500 /* as long as the watches may sleep */
-#ifdef FUZZ_HTTP2    /* the same with clients that speak HTTP/2; they have said their preface and SETTINGS   \
-                        already */
+#define SWEEP_MS 500        /* as long as the watches may sleep */
+#if defined(FUZZ_H2_ORIGIN) /* origins speak HTTP/2, and so do clients that begin by 'N' */
+#define IS_HTTP2 false
+#define IS_H2_ORIGIN true
+#define HTTP2_CONFIG                                                                                         \
+    "  http2: { enabled: true, max_concurrent_streams: 8 }\n"                                                \
+    "  upstream: { max_connections: 2, max_streams_per_connection: 3 }\n"
+#define PROTOCOL ", protocol: h2"
+#define MAX_TRIES 3       /* a dead connection, and a refusal */
+#elif defined(FUZZ_HTTP2) /* clients speak HTTP/2; they have said their preface and SETTINGS already */
 #define IS_HTTP2 true
+#define IS_H2_ORIGIN false
 #define HTTP2_CONFIG "  http2: { enabled: true, max_concurrent_streams: 8 }\n"
+#define PROTOCOL ""
+#define MAX_TRIES 2
 #else
 #define IS_HTTP2 false
+#define IS_H2_ORIGIN false
 #define HTTP2_CONFIG                                                                                         \
     "  http2: { enabled: false }\n" /* a preface among the inputs would change what clients read */
+#define PROTOCOL ""
+#define MAX_TRIES 2
 #endif
 #define LAST_HEADER "x-forwarded-by: GoMesh-Proxy\r\n\r\n"
 
@@ -62,6 +76,7 @@ typedef struct peer {
     bool is_stalled, has_half_closed;
     bool saw_end, saw_reset;
     bool has_been_told; /* of a reset, when it said something: the kernel tells that once */
+    bool is_http2;
     gm_buffer_t sent, got;
 } peer_t;
 
@@ -85,6 +100,7 @@ typedef struct stage {
     size_t client_count, origin_count, client, origin;
     unsigned blocks;
     bool was_cut, has_waited;
+    bool is_rude;     /* origins that come say no SETTINGS */
     bool may_be_over; /* an answer whose end is that of its connection, or the last chunk */
 } stage_t;
 
@@ -137,16 +153,16 @@ static gm_snapshot_t *load(unsigned origin_port, unsigned dead_port)
     gm_snapshot_t *snapshot;
     gm_buffer_t text = {0};
 
-    gm_buffer_printf(&text,
-                     "proxy:\n"
-                     "  workers: 1\n"
-                     "  backend: \"127.0.0.1:%u\"\n"
-                     "  trusted_proxies: [127.0.0.0/8]\n"
-                     "  timeout: { request_timeout: 90s }\n"
-                     "  limits: { max_request_body: 300KiB, max_requests_per_connection: 20 }\n" HTTP2_CONFIG
-                     "routes:\n"
-                     "  - { match: { path: { prefix: /dead } }, backend: { host: 127.0.0.1, port: %u } }\n",
-                     origin_port, dead_port);
+    gm_buffer_printf(
+        &text,
+        "proxy:\n"
+        "  workers: 1\n"
+        "  backend: { host: 127.0.0.1, port: %u" PROTOCOL " }\n"
+        "  trusted_proxies: [127.0.0.0/8]\n"
+        "  timeout: { request_timeout: 90s }\n"
+        "  limits: { max_request_body: 300KiB, max_requests_per_connection: 20 }\n" HTTP2_CONFIG "routes:\n"
+        "  - { match: { path: { prefix: /dead } }, backend: { host: 127.0.0.1, port: %u" PROTOCOL " } }\n",
+        origin_port, dead_port);
     snapshot = gm_load_text("fuzz", text.text, text.length, &context, &diagnostics);
     gm_buffer_dispose(&text);
     if (snapshot == NULL)
@@ -273,9 +289,7 @@ static int connect_client(void)
     return -1;
 }
 
-static void say_preface(peer_t *peer);
-
-static void add_client(stage_t *stage)
+static void add_client(stage_t *stage, bool is_http2)
 {
     int fd, accepted, size = SMALL_BUFFER_BYTES;
 
@@ -290,8 +304,10 @@ static void add_client(stage_t *stage)
     add_peer(stage->clients, &stage->client_count, fd);
     atomic_fetch_add(&world.open, 1);
     gm_front_accept(stage->front, h2o_evloop_socket_create(world.loop, accepted, 0), NULL);
-    if (IS_HTTP2)
-        say_preface(&stage->clients[stage->client]);
+    stage->clients[stage->client].is_http2 = is_http2;
+    if (is_http2)
+        say(&stage->clients[stage->client], FRAMES_PREFACE "\0\0\0\4\0\0\0\0",
+            33); /* with the last zero of SETTINGS */
 }
 
 static bool accept_origins(stage_t *stage)
@@ -308,6 +324,8 @@ static bool accept_origins(stage_t *stage)
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
         stage->origin = stage->origin_count;
         add_peer(stage->origins, &stage->origin_count, fd);
+        if (IS_H2_ORIGIN && !stage->is_rude)
+            say(&stage->origins[stage->origin], "\0\0\0\4\0\0\0\0", 9);
     }
     return has_accepted;
 }
@@ -353,32 +371,23 @@ static void wait_really(stage_t *stage)
 
 /* ---- the script */
 
-/* A frame of HTTP/2 whose length is right: type, flags, the stream's id, and the payload. */
-static void say_frame(peer_t *peer, const uint8_t *bytes, size_t size)
+static void say_frame_of(peer_t *peer, uint8_t type, uint8_t flags, uint8_t stream, const uint8_t *bytes,
+                         size_t length)
 {
-    size_t length = size - 3;
-    const uint8_t head[9] = {(uint8_t)(length >> 16),
-                             (uint8_t)(length >> 8),
-                             (uint8_t)length,
-                             bytes[0],
-                             bytes[1],
-                             0,
-                             0,
-                             0,
-                             bytes[2]};
+    uint8_t head[FRAMES_HEAD];
     gm_buffer_t frame = {0};
 
+    frames_write_head(head, type, flags, stream, length);
     gm_buffer_append(&frame, (const char *)head, sizeof(head));
-    gm_buffer_append(&frame, (const char *)bytes + 3, length);
+    gm_buffer_append(&frame, (const char *)bytes, length);
     say(peer, frame.text, frame.length);
     gm_buffer_dispose(&frame);
 }
 
-static void say_preface(peer_t *peer)
+/* A frame of HTTP/2 whose length is right: type, flags, the stream's id, and the payload. */
+static void say_frame(peer_t *peer, const uint8_t *bytes, size_t size)
 {
-    static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
-
-    say(peer, preface, sizeof(preface)); /* with the last zero of the frame's head */
+    say_frame_of(peer, bytes[0], bytes[1], bytes[2], bytes + 3, size - 3);
 }
 
 static void say_block(stage_t *stage, peer_t *peer)
@@ -415,12 +424,47 @@ static void say_switch(peer_t *peer)
                          (const char *)accept));
 }
 
+/* What an origin of HTTP/2 says, with few letters: the stream, by its number among all, and more. */
+static void act_for_stream(stage_t *stage, char letter, const uint8_t *bytes, size_t size)
+{
+    static const uint8_t block[FRAMES_MAX];
+    peer_t *origin = &stage->origins[stage->origin];
+    uint8_t stream = (uint8_t)(2 * (bytes[0] % 16) + 1), payload[256] = {0x88}; /* :status 200 */
+    size_t length = --size < sizeof(payload) - 1 ? size : sizeof(payload) - 1;
+
+    ++bytes;
+    memcpy(payload + 1, bytes, length);
+    if (letter == 'A') /* the head of an answer */
+        say_frame_of(origin, 1, 4, stream, payload, length + 1);
+    else if (letter == 'E') /* one that is all */
+        say_frame_of(origin, 1, 5, stream, payload, length + 1);
+    else if (letter == 'I' || letter == 'T') /* fields as they are; trailers */
+        say_frame_of(origin, 1, letter == 'T' ? 5 : 4, stream, bytes, size);
+    else if (letter == 'D' || letter == 'Z') /* some of the body; the last */
+        say_frame_of(origin, 0, letter == 'Z', stream, bytes, size);
+    else if (letter == 'L' && stage->blocks++ < MAX_BLOCKS) /* much of it */
+        say_frame_of(origin, 0, 0, stream, block, sizeof(block));
+    else if (letter == 'Q') /* RST_STREAM, with the last byte of its code */
+        say_frame_of(origin, 3, 0, stream, (const uint8_t[]){0, 0, 0, size != 0 ? bytes[0] : 8}, 4);
+    else if (letter == 'G') /* GOAWAY, likewise */
+        say_frame_of(origin, 7, 0, 0, (const uint8_t[]){0, 0, 0, stream, 0, 0, 0, size != 0 ? bytes[0] : 0},
+                     8);
+    else if (letter == 'U') /* WINDOW_UPDATE for the stream and the connection */
+        for (int i = 0; i != 2; ++i)
+            say_frame_of(origin, 8, 0, i == 0 ? stream : 0, (const uint8_t[]){0, 1, 0, 0}, 4);
+    else if (letter == 'M') /* SETTINGS: one of them, and the last byte of its value */
+        say_frame_of(origin, 4, 0, 0, (const uint8_t[]){0, stream, 0, 0, 0, size != 0 ? bytes[0] : 0}, 6);
+    stage->may_be_over = stage->may_be_over || strchr("EZT", letter) != NULL;
+}
+
 static void act_for_all(stage_t *stage, char letter, const uint8_t *bytes, size_t size)
 {
     static const uint64_t spans_ms[] = {50, 200, 500, 1000, 2500, 5000, 31000, 91000, 121000, 3601000};
 
-    if (letter == 'n')
-        add_client(stage);
+    if (letter == 'n' || letter == 'N')
+        add_client(stage, IS_HTTP2 || (IS_H2_ORIGIN && letter == 'N'));
+    else if (letter == 'O')
+        stage->is_rude = !stage->is_rude;
     else if (letter == 'k')
         stage->client = (stage->client + 1) % stage->client_count;
     else if (letter == 'K' && stage->origin_count != 0)
@@ -475,8 +519,11 @@ static void act(stage_t *stage, const uint8_t *bytes, size_t size)
         act_for(stage, &stage->clients[stage->client], letter, bytes + 1, size - 1);
     else if (letter == 'W' && stage->origin_count != 0) /* switches protocols */
         say_switch(&stage->origins[stage->origin]);
-    else if (letter != '\0' && strchr("CBHXRS", letter) != NULL && stage->origin_count != 0)
+    else if (letter != '\0' && strchr("CFBHXRS", letter) != NULL && stage->origin_count != 0)
         act_for(stage, &stage->origins[stage->origin], letter, bytes + 1, size - 1);
+    else if (IS_H2_ORIGIN && letter != '\0' && strchr("AEITDZLQGUM", letter) != NULL &&
+             stage->origin_count != 0 && size > 1)
+        act_for_stream(stage, letter, bytes + 1, size - 1);
     else
         act_for_all(stage, letter, bytes + 1, size - 1);
 }
@@ -539,20 +586,25 @@ static size_t check_origin(const peer_t *origin, bool is_forged, const messages_
     return found.count;
 }
 
-/* Frames, one after the other, of kinds that a server sends. */
-static void check_frames(const peer_t *client)
+/* @return how many streams its peer began, or answered */
+static size_t check_frames(const peer_t *peer, size_t from, const char *who)
 {
-    size_t at = 0, length;
+    frames_found_t found = {0};
 
-    while (client->got.length - at >= 9) {
-        const uint8_t *head = (const uint8_t *)client->got.text + at;
-        length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | head[2];
-        if (length > 16384 || head[3] > 9 || head[3] == 2 || head[3] == 5)
-            blame("a client", "what is no frame of a server", &client->got, at);
-        if (client->got.length - at - 9 < length)
-            return; /* it was cut; a clean end within a frame is what TCP's reset cannot tell from here */
-        at += 9 + length;
-    }
+    if (peer->got.length > from)
+        found = frames_check(peer->got.text + from, peer->got.length - from);
+    if (found.fault != NULL)
+        blame(who, found.fault, &peer->got, from + found.at);
+    return found.count;
+}
+
+static size_t check_h2_origin(const peer_t *origin)
+{
+    size_t length = strlen(FRAMES_PREFACE);
+
+    if (origin->got.length > length && memcmp(origin->got.text, FRAMES_PREFACE, length) != 0)
+        blame("an origin", "no preface", &origin->got, 0);
+    return check_frames(origin, length, "an origin");
 }
 
 static void check_client(const stage_t *stage, const peer_t *client)
@@ -583,23 +635,33 @@ static bool is_forged(const stage_t *stage)
     return false;
 }
 
+static bool is_http2(const peer_t *client)
+{
+    return client->is_http2 || (IS_H2_ORIGIN && count_text(&client->sent, "PRI ") != 0);
+}
+
 static void check_streams(const stage_t *stage)
 {
-    static messages_requests_t requests; /* of all clients */
+    static messages_requests_t requests; /* of all clients of HTTP/1 */
+    bool has_http2 = false;
     size_t got = 0;
 
-    for (size_t i = 0; IS_HTTP2 && i != stage->client_count; ++i)
-        check_frames(&stage->clients[i]);
-    for (size_t i = 0; IS_HTTP2 && i != stage->origin_count; ++i)
-        check_origin(&stage->origins[i], true, NULL);
-    for (size_t i = 0; !IS_HTTP2 && i != stage->client_count; ++i) {
-        const gm_buffer_t *sent = &stage->clients[i].sent;
-        check_client(stage, &stage->clients[i]);
-        messages_read_client(sent->text, sent->length, &requests);
+    for (size_t i = 0; i != stage->client_count; ++i) {
+        const peer_t *client = &stage->clients[i];
+        has_http2 = has_http2 || is_http2(client);
+        if (client->is_http2) {
+            check_frames(client, 0, "a client");
+        } else if (!is_http2(client)) {
+            check_client(stage, client);
+            messages_read_client(client->sent.text, client->sent.length, &requests);
+        }
     }
-    for (size_t i = 0; !IS_HTTP2 && i != stage->origin_count; ++i)
-        got += check_origin(&stage->origins[i], is_forged(stage), &requests);
-    require(got <= 2 * requests.count, "no request is sent that nobody made, and none more than twice");
+    for (size_t i = 0; i != stage->origin_count; ++i)
+        got += IS_H2_ORIGIN ? check_h2_origin(&stage->origins[i])
+                            : check_origin(&stage->origins[i], has_http2 || is_forged(stage),
+                                           has_http2 ? NULL : &requests);
+    require(has_http2 || got <= MAX_TRIES * requests.count,
+            "no request is sent that nobody made, and none more often than it may");
     messages_dispose_requests(&requests);
 }
 
@@ -693,6 +755,26 @@ static void dispose(stage_t *stage)
     gm_front_destroy(stage->front);
 }
 
+/* What came before must not be in the way of an honest request: no turn is lost, nobody waits for ever. */
+static void check_life_goes_on(void)
+{
+    static const char request[] = "GET /probe HTTP/1.1\r\nHost: a\r\n\r\n";
+    stage_t stage = {0};
+
+    world.context->shutdown_requested = 0;
+    stage.front = gm_generation_create_front(world.generation, world.context, &world.open);
+    add_client(&stage, false);
+    say(&stage.clients[0], request, sizeof(request) - 1);
+    settle(&stage);
+    require(stage.origin_count == 1, "the next request is forwarded");
+    act_for_stream(&stage, 'E', (const uint8_t *)"0", 1);
+    settle(&stage);
+    require(count_text(&stage.clients[0].got, " 200 ") == 1, "the next request is answered");
+    end(&stage);
+    check_nothing_is_left();
+    dispose(&stage);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     stage_t stage = {0};
@@ -702,11 +784,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     look_at_fds(world.fds);
     world.context->shutdown_requested = 0;
     stage.front = gm_generation_create_front(world.generation, world.context, &world.open);
-    add_client(&stage);
+    add_client(&stage, IS_HTTP2);
     play(&stage, data, size);
     end(&stage);
     check_streams(&stage);
     check_nothing_is_left();
     dispose(&stage);
+    if (IS_H2_ORIGIN)
+        check_life_goes_on();
     return 0;
 }

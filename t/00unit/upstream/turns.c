@@ -86,10 +86,37 @@ static void test_patience(void)
     gm_watches_destroy(watches);
 }
 
+/* There is another way for those that may pass: nobody has a turn more than there are. */
+static void test_passing(void)
+{
+    gm_watches_t *watches = gm_watches_create(80);
+    gm_turns_t turns;
+    guest_t guests[4] = {{.called = 0}};
+
+    gm_turns_init(&turns, watches, 1, 100);
+    ok(!gm_turns_let_pass(&turns));
+    guests[2].turn.may_pass = guests[3].turn.may_pass = true;
+    for (int i = 0; i != 4; ++i)
+        ok(gm_turn_take(&turns, &guests[i].turn, on_turn) == (i == 0));
+    ok(gm_turns_let_pass(&turns));
+    ok(guests[1].called == 0 && guests[2].called == 1 && guests[2].late == 0 && guests[3].called == 0);
+    ok(!gm_turn_is_had(&guests[2].turn) && turns.taken == 1);
+    gm_turn_leave(&guests[2].turn); /* has none */
+    ok(guests[1].called == 0 && turns.taken == 1);
+    ok(gm_turns_let_pass(&turns) && guests[3].called == 1);
+    ok(!gm_turns_let_pass(&turns) && guests[1].called == 0);
+    gm_turn_leave(&guests[0].turn);
+    ok(guests[1].called == 1 && gm_turn_is_had(&guests[1].turn) && turns.taken == 1);
+    gm_turn_leave(&guests[1].turn);
+    ok(turns.taken == 0);
+    gm_watches_destroy(watches);
+}
+
 int main(void)
 {
     subtest("no limit", test_no_limit);
     subtest("order", test_order);
     subtest("patience", test_patience);
+    subtest("passing", test_passing);
     return done_testing();
 }

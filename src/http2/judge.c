@@ -9,9 +9,10 @@
 #define ALLOWANCE 120      /* of small offences, before the peer is asked to calm down … */
 #define ALLOWANCE_PER_S 40 /* … and as many come back each second */
 #define MAX_CONTINUATIONS 8
-#define SMALL_UPDATE 256 /* bytes */
-#define STRAY_LEAST 64   /* bytes that a frame counts for */
-#define LAST_KNOWN 0x10  /* of the types of frames that somebody has defined: PRIORITY_UPDATE */
+#define SMALL_UPDATE 256   /* bytes */
+#define STRAY_LEAST 64     /* bytes that a frame counts for */
+#define MAX_EXPECTED 10000 /* frames that a peer may have earned */
+#define LAST_KNOWN 0x10    /* of the types of frames that somebody has defined: PRIORITY_UPDATE */
 
 static void set_default(uint32_t *value, uint32_t usual)
 {
@@ -179,6 +180,14 @@ int gm_http2_judge_unknown(nghttp2_session *ng, void **payload, const nghttp2_fr
 
 /* ---- our frames that say something about the peer */
 
+void gm_http2_judge_sent(gm_http2_session_t *self)
+{
+    if (self->expected_updates < MAX_EXPECTED)
+        self->expected_updates += 2; /* for the stream and for the connection */
+    if (self->expected_pings < MAX_EXPECTED)
+        ++self->expected_pings;
+}
+
 /* nghttp2 ends connections by itself, too. */
 static void note_end(gm_http2_session_t *self)
 {
@@ -202,7 +211,8 @@ void gm_http2_judge_answer(gm_http2_session_t *self, const nghttp2_frame *frame)
     if (frame->hd.type != NGHTTP2_RST_STREAM)
         return;
     if (self->is_client) {
-        ++self->expected_resets;
+        if (self->expected_resets < MAX_EXPECTED)
+            ++self->expected_resets;
         self->expected_strays += self->options.stream_window;
         if (self->expected_strays > self->options.connection_window) /* more cannot be under way */
             self->expected_strays = self->options.connection_window;

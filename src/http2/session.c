@@ -298,8 +298,7 @@ static int send_data(nghttp2_session *ng, nghttp2_frame *frame, const uint8_t *h
     (void)frame; /* no padding is ever asked for */
     gm_buffer_append(&self->out, (const char *)head, 9);
     copy_out(stream, length, &self->out);
-    self->expected_updates += 2; /* for the stream and for the connection */
-    ++self->expected_pings;
+    gm_http2_judge_sent(self);
     if (stream->out_left == 0 && !stream->is_last)
         tell_when_out(self, stream);
     return 0;

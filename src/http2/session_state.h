@@ -67,6 +67,9 @@ void gm_http2_judge_beginning(gm_http2_session_t *self, const nghttp2_frame_hd *
 void gm_http2_judge(gm_http2_session_t *self, const nghttp2_frame *frame);
 void gm_http2_judge_answer(gm_http2_session_t *self, const nghttp2_frame *frame);
 
+/** A DATA frame of ours went out: the peer may answer it. */
+void gm_http2_judge_sent(gm_http2_session_t *self);
+
 /** For nghttp2, which says nothing of frames that nobody knows unless somebody takes them. */
 int gm_http2_judge_unknown(nghttp2_session *ng, void **payload, const nghttp2_frame_hd *head, void *data);
 

@@ -535,8 +535,6 @@ static void on_error(void *data, const gm_exchange_error_t *error)
     gm_finish_end_attempt(self->request, (int)error->failure);
     self->opening.options.is_new = true;
     obtain(self);
-    if (self->request->record.spans != NULL) /* it names the attempt */
-        make_head(self);
 }
 
 /* ---- the connection */
@@ -554,6 +552,8 @@ static void begin_exchange(gm_forward_t *self, gm_exchange_t *exchange)
     if (exchange->is_multiplexed)
         gm_turn_leave(&self->turn); /* the connection has one, or needs none */
     gm_finish_use_connection(self->request, exchange);
+    if (self->tries != 0 && self->request->record.spans != NULL)
+        make_head(self); /* it names the attempt */
     if (self->body != NULL && !self->has_taken_body)
         self->body->start(self->body);
     write_request(self);

@@ -7,8 +7,9 @@
 
 #define FRAMES_PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 #define FRAMES_HEAD 9
-#define FRAMES_MAX 16384 /* bytes of payload, unless the taker allows more, which nobody here makes use of   \
-                          */
+#define FRAMES_MAX                                                                                           \
+    16384 /* bytes of payload, unless the taker allows more, which nobody here makes use of                  \
+           */
 
 typedef struct frames_found {
     size_t count;      /* of streams, by their first HEADERS */

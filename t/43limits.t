@@ -351,7 +351,7 @@ def drip():
         response = client.read_response()
         check_failure(response, 408, "request_timeout", proxy, r"POST /drip → 127\.0\.0\.1:\d+")
         is_(response.tokens("connection"), ["close"], "and is the last")
-    ok(proxy.find("its body comes slower than proxy.limits.min_body_rate"), "the log says why")
+    ok(proxy.wait_line("its body comes slower than proxy.limits.min_body_rate"), "the log says why")
 
 
 def steady():

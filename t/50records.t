@@ -74,7 +74,7 @@ def line_of_a_request():
     is_({name: first.get(name) for name in wanted}, wanted, "its facts")
     ok("detail" not in first, "and no detail of a failure")
     is_((second["route"], second["reused"], second["bytes_in"]), ("backend", True, 0), "the connection was used again")
-    ok(proxy.find(r'"Request started: POST /users/7'), "at debug, a line when it starts")
+    ok(proxy.wait_line(r'"Request started: POST /users/7'), "at debug, a line when it starts")
     like(first["timestamp"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$", "a time with microseconds")
 
 

@@ -79,6 +79,14 @@ class Process:
     def count(self, pattern, stream="out"):
         return sum(1 for line in list(self.out if stream == "out" else self.err) if re.search(pattern, line))
 
+    def wait_count(self, pattern, wanted, seconds=15):
+        """How many lines there are, when they are as many as wanted, say that some were lost, or it took too long."""
+        end = now() + deadline(seconds)
+        with self.changed:
+            while self.count(pattern) < wanted and not self.find(r"(?i)lost|dropped") and now() < end:
+                self.changed.wait(max(0, min(end - now(), 1)))
+        return self.count(pattern)
+
     def wait_line(self, pattern, stream="out", seconds=15, start=0):
         """Waits for a line; fails at once if the process ends without it."""
         end = now() + deadline(seconds)

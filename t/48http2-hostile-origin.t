@@ -449,6 +449,15 @@ def cancelled_while_answered():
     is_(proxy.stop(), 0, "an orderly end")
 
 
+def has_stopped(pid):
+    """Each of its threads: a signal says so before they do."""
+    for task in os.listdir("/proc/%d/task" % pid):
+        with open("/proc/%d/task/%s/stat" % (pid, task), encoding="latin-1") as file:
+            if file.read().rpartition(")")[2].split()[0] != "T":
+                return False
+    return True
+
+
 def offends_while_it_is_written_to():
     """It takes nothing for a while, then offends and takes all in the same moment: what was on its way has gone by then."""
     origin = Scripted([], settings={INITIAL_WINDOW: BIGGEST_WINDOW})
@@ -469,10 +478,13 @@ def offends_while_it_is_written_to():
             except BlockingIOError:
                 blocked.add(each)
     os.kill(proxy.pid, signal.SIGSTOP)
-    session.send(frame(PRIORITY, 0, 1, bytes(5)) * 400)
-    session.reading.set()
-    origin.wait(lambda _origin: not select.select([session.sock], [], [], 0.2)[0], "all to be taken")
-    os.kill(proxy.pid, signal.SIGCONT)
+    try:
+        wait_until(lambda: has_stopped(proxy.pid), "the proxy to stand still")
+        session.send(frame(PRIORITY, 0, 1, bytes(5)) * 400)
+        session.reading.set()
+        origin.wait(lambda _origin: session.ended or not select.select([session.sock], [], [], 0.2)[0], "all to be taken")
+    finally:
+        os.kill(proxy.pid, signal.SIGCONT)
     ok(session.wait_end(), "the connection ends")
     is_({each.read_response().status for each in clients}, {502}, "with all its requests")
     is_(once(proxy.port, target="/next").text, "fine /next", "the next request is served")

@@ -31,7 +31,7 @@ for name in $names; do
         runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$scratch/$name.log")
         echo "ok $number - $name, ${runs:-0} inputs"
     else
-        tail -60 "$scratch/$name.log" | sed 's/^/# /'
+        tail -60 "$scratch/$name.log" | sed 's/^/# /' >&2
         echo "not ok $number - $name"
         failed=1
     fi

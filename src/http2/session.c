@@ -205,6 +205,18 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
     return 0;
 }
 
+/* It waited for its turn among the streams, and the peer went away meanwhile. on_stream_close follows. */
+static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *data)
+{
+    gm_http2_stream_t *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
+
+    (void)error;
+    (void)data;
+    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST && stream != NULL)
+        stream->was_not_sent = true;
+    return 0;
+}
+
 /* ---- what goes out */
 
 static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value)
@@ -496,7 +508,7 @@ static void on_read(h2o_socket_t *sock, const char *err)
 
 /* ---- the owner's side */
 
-nghttp2_session_callbacks *gm_http2_session_callbacks(void)
+static nghttp2_session_callbacks *make_callbacks(void)
 {
     nghttp2_session_callbacks *callbacks;
 
@@ -510,27 +522,33 @@ nghttp2_session_callbacks *gm_http2_session_callbacks(void)
     nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
     nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
+    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);
     nghttp2_session_callbacks_set_unpack_extension_callback(callbacks, gm_http2_judge_unknown);
     return callbacks;
 }
 
-static void create_server(gm_http2_session_t *self)
+void gm_http2_session_open(gm_http2_session_t *self, const nghttp2_settings_entry *settings, size_t count)
 {
-    nghttp2_session_callbacks *callbacks = gm_http2_session_callbacks();
+    nghttp2_session_callbacks *callbacks = make_callbacks();
     nghttp2_option *option;
 
     if (nghttp2_option_new(&option) != 0)
         abort();
     gm_http2_session_set_options(self, option);
-    nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
-    if (nghttp2_session_server_new2(&self->ng, callbacks, self, option) != 0)
+    if (!self->is_client)
+        nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
+    if ((self->is_client ? nghttp2_session_client_new2 : nghttp2_session_server_new2)(&self->ng, callbacks,
+                                                                                      self, option) != 0)
         abort();
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
+    nghttp2_submit_settings(self->ng, NGHTTP2_FLAG_NONE, settings, count);
+    nghttp2_session_set_local_window_size(self->ng, NGHTTP2_FLAG_NONE, 0,
+                                          (int32_t)self->options.connection_window);
 }
 
-static void submit_settings(gm_http2_session_t *self)
+static void open_server(gm_http2_session_t *self)
 {
     const gm_http2_session_options_t *options = &self->options;
     const nghttp2_settings_entry settings[] = {
@@ -541,9 +559,7 @@ static void submit_settings(gm_http2_session_t *self)
         {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
 
-    nghttp2_submit_settings(self->ng, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0]));
-    nghttp2_session_set_local_window_size(self->ng, NGHTTP2_FLAG_NONE, 0,
-                                          (int32_t)options->connection_window);
+    gm_http2_session_open(self, settings, GM_COUNT_OF(settings));
 }
 
 gm_http2_session_t *gm_http2_session_new(const gm_http2_session_options_t *options)
@@ -561,8 +577,7 @@ gm_http2_session_t *gm_http2_session_create_server(const gm_http2_session_option
 {
     gm_http2_session_t *self = gm_http2_session_new(options);
 
-    create_server(self);
-    submit_settings(self);
+    open_server(self);
     gm_http2_judge_await_ack(self);
     return self;
 }

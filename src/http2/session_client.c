@@ -6,34 +6,7 @@
 
 #include <stdlib.h>
 
-/* It waited for its turn among the streams, and the peer went away meanwhile. on_stream_close follows. */
-static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *data)
-{
-    gm_http2_stream_t *stream = nghttp2_session_get_stream_user_data(ng, frame->hd.stream_id);
-
-    (void)error;
-    (void)data;
-    if (frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST && stream != NULL)
-        stream->was_not_sent = true;
-    return 0;
-}
-
-static void create_client(gm_http2_session_t *self)
-{
-    nghttp2_session_callbacks *callbacks = gm_http2_session_callbacks();
-    nghttp2_option *option;
-
-    if (nghttp2_option_new(&option) != 0)
-        abort();
-    nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
-    gm_http2_session_set_options(self, option);
-    if (nghttp2_session_client_new2(&self->ng, callbacks, self, option) != 0)
-        abort();
-    nghttp2_option_del(option);
-    nghttp2_session_callbacks_del(callbacks);
-}
-
-static void submit_settings(gm_http2_session_t *self)
+static void open_client(gm_http2_session_t *self)
 {
     const gm_http2_session_options_t *options = &self->options;
     const nghttp2_settings_entry settings[] = {
@@ -42,9 +15,7 @@ static void submit_settings(gm_http2_session_t *self)
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, options->max_header_list},
     };
 
-    nghttp2_submit_settings(self->ng, NGHTTP2_FLAG_NONE, settings, sizeof(settings) / sizeof(settings[0]));
-    nghttp2_session_set_local_window_size(self->ng, NGHTTP2_FLAG_NONE, 0,
-                                          (int32_t)options->connection_window);
+    gm_http2_session_open(self, settings, GM_COUNT_OF(settings));
 }
 
 gm_http2_session_t *gm_http2_session_create_client(const gm_http2_session_options_t *options)
@@ -52,8 +23,7 @@ gm_http2_session_t *gm_http2_session_create_client(const gm_http2_session_option
     gm_http2_session_t *self = gm_http2_session_new(options);
 
     self->is_client = true;
-    create_client(self);
-    submit_settings(self);
+    open_client(self);
     return self;
 }
 

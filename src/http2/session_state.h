@@ -36,8 +36,8 @@ struct gm_http2_session {
 /** All but `ng`. Takes the socket's data. */
 gm_http2_session_t *gm_http2_session_new(const gm_http2_session_options_t *options);
 
-/** The caller's, nghttp2_session_callbacks_del(). */
-nghttp2_session_callbacks *gm_http2_session_callbacks(void);
+/** Makes `ng`, for the side that is_client says, and queues what is said first. */
+void gm_http2_session_open(gm_http2_session_t *self, const nghttp2_settings_entry *settings, size_t count);
 
 /** Those of both sides. */
 void gm_http2_session_set_options(const gm_http2_session_t *self, nghttp2_option *option);

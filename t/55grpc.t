@@ -416,6 +416,16 @@ def malformed_deadlines():
     is_(service.requests, [], "none of it reaches the service")
 
 
+def refused_beside_calls():
+    """The memory of one head serves the next: nothing of the last one may be seen in it."""
+    service = Service()
+    client = H2Proxy(service.port, workers=1).client()
+    is_(dict(call(client, "Echo").trailers)["grpc-status"], "0", "a call")
+    response = client.request("POST", "/", scheme="https")
+    is_((response.status, response.get("content-type")), (400, "text/plain; charset=utf-8"), "a refused request without fields is none")
+    check_refusal(client.request("POST", "/t.Service/Echo", CALL, scheme="https"), "INTERNAL", "bad_request", "a refused call is one")
+
+
 # --- retries ------------------------------------------------------------------------------------------------------------------
 
 
@@ -539,6 +549,6 @@ def spans():
 
 for what in (what_passes, both_ways, the_same_by_http1, who_speaks_grpc, failures, without_a_name, draining, overloaded, messages,
              answers_of_policies, what_the_backend_is_told, told_after_waiting, over_before_the_answer, over_while_waiting,
-             over_within_the_answer, malformed_deadlines, never_twice, records, made_up_names, spans):  # fmt: skip
+             over_within_the_answer, malformed_deadlines, refused_beside_calls, never_twice, records, made_up_names, spans):  # fmt: skip
     subtest(what.__name__.replace("_", " "), what)
 done()

@@ -9,6 +9,8 @@
 #include "net/transport.h"
 #include "telemetry/log.h"
 
+#define MAX_KEPT_BYTES ((size_t)512 * 1024) /* some 100 streams at once */
+
 static gm_h2_connection_t *connection_of(void *data)
 {
     return data;
@@ -30,7 +32,7 @@ static void destroy_stream(gm_h2_stream_t *self)
     gm_buffer_dispose(&self->fields);
     gm_buffer_dispose(&self->cookies);
     gm_buffer_dispose(&self->trailers);
-    free(self);
+    gm_blocks_free(connection->front->blocks, self);
 }
 
 static void close_connection(gm_h2_connection_t *self)
@@ -181,6 +183,7 @@ static void open_session(gm_h2_connection_t *self, gm_tls_wire_t *wire)
         .loop = options->context->loop,
         .soon = &options->context->zero_timeout,
         .watches = options->watches,
+        .blocks = self->front->blocks,
         .write_ms = options->write_ms,
         .ack_ms = options->read_ms,
         .offences = (uint32_t)self->front->conf.offences,
@@ -228,6 +231,7 @@ gm_h2_front_t *gm_h2_front_create(const gm_http1_options_t *options, const gm_ht
 
     self->options = *options;
     self->conf = *conf;
+    self->blocks = gm_blocks_create(MAX_KEPT_BYTES);
     if (self->conf.max_header_list_bytes > options->limits.max_bytes) /* told to clients, and counted by */
         self->conf.max_header_list_bytes = options->limits.max_bytes;
     h2o_linklist_init_anchor(&self->list);
@@ -236,6 +240,10 @@ gm_h2_front_t *gm_h2_front_create(const gm_http1_options_t *options, const gm_ht
 
 void gm_h2_front_destroy(gm_h2_front_t *self)
 {
+    if (self == NULL)
+        return;
+    gm_blocks_destroy(self->blocks);
+    gm_buffer_dispose(&self->spare);
     free(self);
 }
 

@@ -12,6 +12,8 @@
 struct gm_h2_front {
     gm_http1_options_t options;
     gm_http2_conf_t conf;
+    gm_blocks_t *blocks; /* owned; of sessions and streams */
+    gm_buffer_t spare;   /* owned; the last stream's `fields`, for the next one */
     h2o_linklist_t list; /* of connections */
     size_t count;
     bool is_draining;

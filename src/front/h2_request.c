@@ -12,6 +12,7 @@
 #include "http/write.h"
 #include "net/transport.h"
 
+#define MAX_SPARE_BYTES 4096
 #define BOMB_FACTOR 4 /* so many times the limit of heads, and the peer means no good */
 
 static gm_h2_stream_t *stream_of(gm_http2_stream_t *super)
@@ -60,8 +61,10 @@ gm_http2_stream_t *gm_h2_begin(void *data)
 
     if (connection->held_bytes >= connection->front->conf.max_held_bytes)
         return NULL;
-    self = gm_alloc(sizeof(*self));
+    self = gm_blocks_alloc_zeroed(connection->front->blocks, sizeof(*self));
     self->connection = connection;
+    self->fields = connection->front->spare;
+    connection->front->spare = (gm_buffer_t){0};
     h2o_init_request(&self->req, &connection->super, NULL);
     self->last = (h2o_ostream_t){.do_send = gm_h2_send};
     self->req._ostr_top = &self->last;
@@ -112,14 +115,6 @@ static void keep_pseudo(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
         self->protocol = keep(self, value);
 }
 
-static void append_line(gm_buffer_t *to, gm_span_t name, gm_span_t value)
-{
-    gm_buffer_append(to, name.base, name.length);
-    gm_buffer_append(to, ": ", 2);
-    gm_buffer_append(to, value.base, value.length);
-    gm_buffer_append(to, "\r\n", 2);
-}
-
 static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 {
     if (is(name, "host")) {
@@ -133,7 +128,7 @@ static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
     } else if (self->protocol.base != NULL && is(name, "content-length")) {
         complain(self, GM_FAILURE_BAD_REQUEST, "a CONNECT has no Content-Length");
     } else if (!gm_h2_is_of_handshake(self, name)) {
-        append_line(&self->fields, name, value);
+        gm_write_line(&self->fields, name, value);
     }
 }
 
@@ -168,7 +163,7 @@ void gm_h2_on_field(gm_http2_stream_t *super, gm_span_t name, gm_span_t value, b
     if (is_trailer && name.length + value.length > self->connection->front->options.limits.max_field_bytes)
         complain(self, GM_FAILURE_HEADER_TOO_LARGE, "a trailer is longer than proxy.limits.max_field");
     else if (is_trailer)
-        append_line(&self->trailers, name, value);
+        gm_write_line(&self->trailers, name, value);
     else if (name.length != 0 && name.base[0] == ':')
         keep_pseudo(self, name, value);
     else
@@ -418,6 +413,20 @@ static void take_body(gm_stream_t *body, h2o_buffer_t **to)
     watch_body(self);
 }
 
+static void give_back_fields(gm_h2_stream_t *self)
+{
+    gm_buffer_t *spare = &self->connection->front->spare;
+
+    if (spare->text == NULL && self->fields.capacity <= MAX_SPARE_BYTES) {
+        *spare = self->fields;
+        self->fields = (gm_buffer_t){0};
+        if (spare->text != NULL)
+            spare->text[spare->length = 0] = '\0';
+    } else {
+        gm_buffer_dispose(&self->fields);
+    }
+}
+
 /* The session's own checks have refused it. The client sees a reset, and the request an end like others. */
 void gm_h2_on_malformed(gm_http2_stream_t *super)
 {
@@ -447,7 +456,7 @@ void gm_h2_on_head(gm_http2_stream_t *super, bool has_ended)
         fill_refused(self);
     else if (!has_ended && !self->is_websocket)
         self->downstream.body = &self->body;
-    gm_buffer_dispose(&self->fields);
+    give_back_fields(self);
     gm_buffer_dispose(&self->cookies);
     h2o_process_request(req);
 }

@@ -22,3 +22,12 @@ size_t gm_write_fields_size(const gm_head_field_t *fields, size_t count)
         size += fields[i].name.length + fields[i].value.length + sizeof(": \r\n") - 1;
     return size;
 }
+
+void gm_write_line(gm_buffer_t *to, gm_span_t name, gm_span_t value)
+{
+    const gm_head_field_t field = {name, value};
+    char *end = gm_write_fields(gm_buffer_reserve(to, gm_write_fields_size(&field, 1)), &field, 1);
+
+    *end = '\0';
+    to->length = (size_t)(end - to->text);
+}

@@ -74,8 +74,11 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     gm_http2_session_t *self = session_of(data);
     gm_http2_stream_t *stream;
 
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
+        self->headed = find_stream(self, frame->hd.stream_id);
         return 0;
+    }
+    self->headed = NULL;
     if ((stream = self->options.events->on_begin(self->options.data)) == NULL) {
         nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -84,6 +87,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     stream->id = frame->hd.stream_id;
     stream->session = self;
     nghttp2_session_set_stream_user_data(ng, stream->id, stream);
+    self->headed = stream;
     return 0;
 }
 
@@ -91,14 +95,13 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
                      const uint8_t *value, size_t value_length, uint8_t flags, void *data)
 {
     gm_http2_session_t *self = session_of(data);
-    gm_http2_stream_t *stream = find_stream(self, frame->hd.stream_id);
 
     (void)ng;
     (void)flags;
-    if (stream != NULL)
-        self->options.events->on_field(stream, (gm_span_t){(const char *)name, name_length},
+    if (self->headed != NULL)
+        self->options.events->on_field(self->headed, (gm_span_t){(const char *)name, name_length},
                                        (gm_span_t){(const char *)value, value_length},
-                                       !is_head(self, stream, frame));
+                                       !is_head(self, self->headed, frame));
     return 0;
 }
 
@@ -149,18 +152,26 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     return 0;
 }
 
+void gm_http2_session_part(gm_http2_session_t *self, gm_http2_stream_t *stream)
+{
+    nghttp2_session_set_stream_user_data(self->ng, stream->id, NULL);
+    if (h2o_linklist_is_linked(&stream->link))
+        h2o_linklist_unlink(&stream->link);
+    if (self->headed == stream)
+        self->headed = NULL;
+    stream->session = NULL;
+}
+
 static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void *data)
 {
     gm_http2_session_t *self = session_of(data);
     gm_http2_stream_t *stream = find_stream(self, id);
 
+    (void)ng;
     if (stream == NULL)
         return 0;
     --self->stream_count;
-    nghttp2_session_set_stream_user_data(ng, id, NULL);
-    if (h2o_linklist_is_linked(&stream->link))
-        h2o_linklist_unlink(&stream->link);
-    stream->session = NULL;
+    gm_http2_session_part(self, stream);
     self->options.events->on_close(stream, error);
     return 0;
 }
@@ -219,22 +230,25 @@ static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, in
 
 /* ---- what goes out */
 
-static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value)
+static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value, uint8_t flags)
 {
     return (nghttp2_nv){.name = (uint8_t *)name.base,
                         .value = (uint8_t *)value.base,
                         .namelen = name.len,
                         .valuelen = value.len,
-                        .flags = NGHTTP2_NV_FLAG_NONE};
+                        .flags = flags};
 }
 
-nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count, nghttp2_nv *on_stack)
+nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count, bool are_lent,
+                                   nghttp2_nv *on_stack)
 {
+    uint8_t flags =
+        are_lent ? NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE : NGHTTP2_NV_FLAG_NONE;
     /* fields are few, as a rule; but none is left out */
     nghttp2_nv *pairs = count <= GM_HTTP2_FIELDS_ON_STACK ? on_stack : gm_alloc(count * sizeof(*pairs));
 
     for (size_t i = 0; i != count; ++i)
-        pairs[i] = pair_of(fields[i].name, fields[i].value);
+        pairs[i] = pair_of(fields[i].name, fields[i].value, flags);
     return pairs;
 }
 
@@ -246,7 +260,7 @@ static void submit_trailers(gm_http2_stream_t *stream)
     for (size_t i = 0; i != count; ++i) {
         const gm_head_field_t *field = &stream->trailers[i];
         pairs[i] = pair_of(h2o_iovec_init(field->name.base, field->name.length),
-                           h2o_iovec_init(field->value.base, field->value.length));
+                           h2o_iovec_init(field->value.base, field->value.length), NGHTTP2_NV_FLAG_NONE);
     }
     nghttp2_submit_trailer(stream->session->ng, stream->id, pairs, count);
     free(pairs);
@@ -528,9 +542,32 @@ static nghttp2_session_callbacks *make_callbacks(void)
     return callbacks;
 }
 
+/* ---- nghttp2's memory: some ten pieces for each stream */
+
+static void *allocate(size_t size, void *blocks)
+{
+    return gm_blocks_alloc(blocks, size);
+}
+
+static void *allocate_zeroed(size_t count, size_t size, void *blocks)
+{
+    return gm_blocks_alloc_zeroed(blocks, count * size); /* of its own structures: no overflow */
+}
+
+static void *resize(void *block, size_t size, void *blocks)
+{
+    return gm_blocks_resize(blocks, block, size);
+}
+
+static void release(void *block, void *blocks)
+{
+    gm_blocks_free(blocks, block);
+}
+
 void gm_http2_session_open(gm_http2_session_t *self, const nghttp2_settings_entry *settings, size_t count)
 {
     nghttp2_session_callbacks *callbacks = make_callbacks();
+    nghttp2_mem mem = {self->options.blocks, allocate, release, allocate_zeroed, resize};
     nghttp2_option *option;
 
     if (nghttp2_option_new(&option) != 0)
@@ -538,8 +575,8 @@ void gm_http2_session_open(gm_http2_session_t *self, const nghttp2_settings_entr
     gm_http2_session_set_options(self, option);
     if (!self->is_client)
         nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_PRIORITY_UPDATE);
-    if ((self->is_client ? nghttp2_session_client_new2 : nghttp2_session_server_new2)(&self->ng, callbacks,
-                                                                                      self, option) != 0)
+    if ((self->is_client ? nghttp2_session_client_new3
+                         : nghttp2_session_server_new3)(&self->ng, callbacks, self, option, &mem) != 0)
         abort();
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
@@ -632,7 +669,8 @@ void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *
                                gm_http2_head_t kind)
 {
     nghttp2_session *ng = self->session->ng;
-    nghttp2_nv on_stack[GM_HTTP2_FIELDS_ON_STACK], *pairs = gm_http2_session_pairs(fields, count, on_stack);
+    nghttp2_nv on_stack[GM_HTTP2_FIELDS_ON_STACK];
+    nghttp2_nv *pairs = gm_http2_session_pairs(fields, count, kind != GM_HTTP2_HEAD_INTERIM, on_stack);
     nghttp2_data_provider provider = gm_http2_stream_body(self);
 
     if (kind == GM_HTTP2_HEAD_INTERIM) {

@@ -6,6 +6,7 @@
 
 #include <h2o.h>
 
+#include "base/blocks.h"
 #include "http/head.h"
 #include "net/watch.h"
 #include "telemetry/offence.h"
@@ -43,7 +44,7 @@ typedef struct gm_http2_stream {
 
 /** A field on its way out. Names are in lower case. */
 typedef struct gm_http2_field {
-    h2o_iovec_t name, value; /* borrowed during the call */
+    h2o_iovec_t name, value; /* borrowed: see where they are given */
 } gm_http2_field_t;
 
 /**
@@ -99,8 +100,9 @@ typedef struct gm_http2_session_options {
     h2o_loop_t *loop;
     h2o_timeout_t *soon; /* of the loop, zero: when what was queued is written */
     gm_watches_t *watches;
-    uint64_t write_ms; /* how long the peer may take nothing */
-    uint64_t ack_ms;   /* how long it may not acknowledge our settings; 0 = for ever */
+    gm_blocks_t *blocks; /* borrowed; of this worker */
+    uint64_t write_ms;   /* how long the peer may take nothing */
+    uint64_t ack_ms;     /* how long it may not acknowledge our settings; 0 = for ever */
     uint32_t offences,
         offences_per_s;         /* of small ones: allowed at once, and forgotten; 0 = the usual number */
     uint32_t max_continuations; /* likewise */
@@ -141,7 +143,9 @@ void gm_http2_session_drain(gm_http2_session_t *self);
 void gm_http2_session_terminate(gm_http2_session_t *self, gm_http2_error_t error);
 
 /**
- * Sends a head. @param fields  pseudo-fields first
+ * Sends a head.
+ * @param fields  pseudo-fields first; their texts stay valid until the stream is over, but for interim ones
+ * until this returns
  * @param kind  of what follows
  */
 typedef enum gm_http2_head {
@@ -154,6 +158,8 @@ void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *
 
 /**
  * Begins a stream with the head of a request. A client's.
+ * @param fields  their texts stay valid until the stream is over, was reset or forgotten, or has brought a
+ * head
  * @param stream  embedded in what its owner has of it, zeroed; lives until on_close
  * @return 0, or -1: the session takes no more
  */

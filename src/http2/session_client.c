@@ -30,7 +30,8 @@ gm_http2_session_t *gm_http2_session_create_client(const gm_http2_session_option
 int gm_http2_session_request(gm_http2_session_t *self, gm_http2_stream_t *stream,
                              const gm_http2_field_t *fields, size_t count, bool has_body)
 {
-    nghttp2_nv on_stack[GM_HTTP2_FIELDS_ON_STACK], *pairs = gm_http2_session_pairs(fields, count, on_stack);
+    nghttp2_nv on_stack[GM_HTTP2_FIELDS_ON_STACK];
+    nghttp2_nv *pairs = gm_http2_session_pairs(fields, count, true, on_stack);
     nghttp2_data_provider provider = gm_http2_stream_body(stream);
     int32_t id = nghttp2_submit_request(self->ng, NULL, pairs, count, has_body ? &provider : NULL, stream);
 
@@ -59,10 +60,8 @@ void gm_http2_stream_forget(gm_http2_stream_t *self)
 {
     if (self->session == NULL)
         return;
-    if (h2o_linklist_is_linked(&self->link))
-        h2o_linklist_unlink(&self->link);
-    nghttp2_session_set_stream_user_data(self->session->ng, self->id, NULL);
-    self->session = NULL;
+    nghttp2_submit_rst_stream(self->session->ng, NGHTTP2_FLAG_NONE, self->id, NGHTTP2_CANCEL);
+    gm_http2_session_part(self->session, self);
 }
 
 uint64_t gm_http2_session_heard(const gm_http2_session_t *self)

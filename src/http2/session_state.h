@@ -12,14 +12,15 @@ struct gm_http2_session {
     gm_http2_session_options_t options;
     nghttp2_session *ng; /* owned */
     gm_reader_t reader;
-    gm_buffer_t out;          /* being written, or filled */
-    h2o_linklist_t sent;      /* streams whose bytes are all in `out` */
-    gm_watch_t writing;       /* the peer is to take something */
-    h2o_timeout_entry_t soon; /* linked while something is queued */
-    gm_watch_t acking;        /* the peer is to acknowledge our settings */
-    gm_watch_t leaving;       /* between the two steps, or before the socket is closed */
-    uint64_t acked;           /* by the peer's kernel, at the last look */
-    uint64_t allowed_ms;      /* when the allowance was last looked at */
+    gm_buffer_t out;           /* being written, or filled */
+    gm_http2_stream_t *headed; /* whose head or trailers are coming; NULL = nobody's */
+    h2o_linklist_t sent;       /* streams whose bytes are all in `out` */
+    gm_watch_t writing;        /* the peer is to take something */
+    h2o_timeout_entry_t soon;  /* linked while something is queued */
+    gm_watch_t acking;         /* the peer is to acknowledge our settings */
+    gm_watch_t leaving;        /* between the two steps, or before the socket is closed */
+    uint64_t acked;            /* by the peer's kernel, at the last look */
+    uint64_t allowed_ms;       /* when the allowance was last looked at */
     uint32_t allowance;
     uint64_t expected_resets;  /* a client's: of streams that we have reset */
     uint64_t expected_strays;  /* likewise: bytes that may have been under way */
@@ -45,9 +46,16 @@ void gm_http2_session_set_options(const gm_http2_session_t *self, nghttp2_option
 /** The body of a stream, as nghttp2 asks for it. */
 nghttp2_data_provider gm_http2_stream_body(gm_http2_stream_t *stream);
 
-/** Fields in nghttp2's form; `on_stack` where there are few, otherwise the caller's, free(). */
+/**
+ * Fields in nghttp2's form; `on_stack` where there are few, otherwise the caller's, free().
+ * @param are_lent  their texts stay valid until the frame is made, or its stream is over
+ */
 #define GM_HTTP2_FIELDS_ON_STACK 64
-nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count, nghttp2_nv *on_stack);
+nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count, bool are_lent,
+                                   nghttp2_nv *on_stack);
+
+/** Session and stream know each other no more. */
+void gm_http2_session_part(gm_http2_session_t *self, gm_http2_stream_t *stream);
 
 /** What was queued is written when the event loop's callback is over. */
 void gm_http2_session_flush_soon(gm_http2_session_t *self);

@@ -43,6 +43,7 @@ static void destroy(gm_h2_client_t *self)
     gm_http2_session_close(self->session);
     h2o_socket_close(self->sock);
     gm_vector_dispose(&self->fields);
+    gm_buffer_dispose(&self->spare);
     if (h2o_linklist_is_linked(&self->link))
         h2o_linklist_unlink(&self->link);
     gm_turn_leave(&self->turn);
@@ -276,6 +277,7 @@ gm_h2_client_t *gm_h2_client_create(const gm_h2_client_options_t *options, h2o_s
                                                 .loop = options->loop,
                                                 .soon = options->soon,
                                                 .watches = options->watches,
+                                                .blocks = options->blocks,
                                                 .write_ms = options->write_ms,
                                                 .stream_window = STREAM_WINDOW,
                                                 .connection_window = CONNECTION_WINDOW,

@@ -2,6 +2,7 @@
 #ifndef GM_UPSTREAM_H2_CLIENT_H
 #define GM_UPSTREAM_H2_CLIENT_H
 
+#include "base/buffer.h"
 #include "base/vector.h"
 #include "http2/session.h"
 #include "net/watch.h"
@@ -28,6 +29,7 @@ typedef struct gm_h2_client_options {
     h2o_loop_t *loop;
     h2o_timeout_t *soon; /* of the loop, zero */
     gm_watches_t *watches;
+    gm_blocks_t *blocks; /* of sessions and exchanges */
     uint64_t idle_ms, write_ms;
     uint64_t settle_ms; /* as long as is waited for the endpoint's settings */
     uint64_t ping_ms;   /* so often an endpoint that is silent is asked for a sign of life; 0 = never */
@@ -51,6 +53,7 @@ struct gm_h2_client {
     h2o_linklist_t exchanges;              /* also those whose owners have left, until their streams end */
     size_t count;
     gm_http2_fields_t fields; /* owned; of the request that is being written */
+    gm_buffer_t spare;        /* owned; an exchange's `head` that was read, for the next one */
     bool is_tls, is_settled, is_closing, has_served;
     bool is_heard;      /* the endpoint has sent something on a stream */
     bool was_asked;     /* for a sign of life, at the last pulse, … */

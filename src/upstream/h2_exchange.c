@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "http/write.h"
 #include "net/transport.h"
 
 #define MAX_INTERIM 16
+#define MAX_SPARE_BYTES 4096
 #define MAX_HEAD_BYTES ((size_t)64 * 1024)
 #define STATUS_LINE "HTTP/1.1 000 \r\n"
 
@@ -36,7 +38,7 @@ static gm_h2_exchange_t *exchange_of_super(gm_exchange_t *super)
 
 gm_h2_exchange_t *gm_h2_exchange_create(gm_h2_client_t *client, const gm_exchange_options_t *options)
 {
-    gm_h2_exchange_t *self = gm_alloc(sizeof(*self));
+    gm_h2_exchange_t *self = gm_blocks_alloc_zeroed(client->options->blocks, sizeof(*self));
 
     self->super.ops = &ops;
     self->super.events = options->events;
@@ -49,6 +51,7 @@ gm_h2_exchange_t *gm_h2_exchange_create(gm_h2_client_t *client, const gm_exchang
     self->read_ms = options->read_ms;
     self->write_ms = options->write_ms;
     self->client = client;
+    self->blocks = client->options->blocks;
     self->was_heard = client->is_heard;
     gm_framing_init(&self->super.framing, GM_FRAMING_UNTIL_CLOSE, 0);
     h2o_buffer_init(&self->input, &h2o_socket_buffer_prototype);
@@ -62,7 +65,7 @@ void gm_h2_exchange_destroy(gm_h2_exchange_t *self)
     gm_buffer_dispose(&self->head);
     gm_buffer_dispose(&self->pending);
     h2o_buffer_dispose(&self->input);
-    free(self);
+    gm_blocks_free(self->blocks, self);
 }
 
 static bool has_stream(const gm_h2_exchange_t *self)
@@ -236,12 +239,27 @@ static void refuse(gm_h2_exchange_t *self, const char *why)
     gm_http2_stream_reset(&self->stream, GM_HTTP2_PROTOCOL_ERROR);
 }
 
-static void append_line(gm_buffer_t *to, gm_span_t name, gm_span_t value)
+static void begin_head(gm_h2_exchange_t *self)
 {
-    gm_buffer_append(to, name.base, name.length);
-    gm_buffer_append(to, ": ", 2);
-    gm_buffer_append(to, value.base, value.length);
-    gm_buffer_append(to, "\r\n", 2);
+    if (self->head.text == NULL) {
+        self->head = self->client->spare;
+        self->head.length = 0;
+        self->client->spare = (gm_buffer_t){0};
+    }
+    gm_buffer_append(&self->head, STATUS_LINE, sizeof(STATUS_LINE) - 1);
+}
+
+/* It was read. */
+static void end_head(gm_h2_exchange_t *self)
+{
+    gm_buffer_t *spare = &self->client->spare;
+
+    if (spare->text == NULL && self->head.capacity <= MAX_SPARE_BYTES) {
+        *spare = self->head;
+        self->head = (gm_buffer_t){0};
+    } else {
+        gm_buffer_dispose(&self->head);
+    }
 }
 
 void gm_h2_exchange_on_field(gm_http2_stream_t *stream, gm_span_t name, gm_span_t value, bool is_trailer)
@@ -257,13 +275,13 @@ void gm_h2_exchange_on_field(gm_http2_stream_t *stream, gm_span_t name, gm_span_
         return;
     }
     if (is_trailer) {
-        append_line(&self->pending, name, value);
+        gm_write_line(&self->pending, name, value);
         return;
     }
     if (self->head.length == 0)
-        gm_buffer_append(&self->head, STATUS_LINE, sizeof(STATUS_LINE) - 1);
+        begin_head(self);
     if (name.length != 0 && name.base[0] != ':')
-        append_line(&self->head, name, value);
+        gm_write_line(&self->head, name, value);
     else if (h2o_memis(name.base, name.length, H2O_STRLIT(":status")) && value.length == 3)
         memcpy(self->head.text + strlen("HTTP/1.1 "), value.base, 3);
 }
@@ -302,7 +320,7 @@ void gm_h2_exchange_on_head(gm_http2_stream_t *stream, bool has_ended)
     stream->has_head = true;
     if (self->super.events->on_head(self->super.data, &head, self->head.text) != 0)
         return;
-    gm_buffer_dispose(&self->head);
+    end_head(self);
     if (has_ended) {
         gm_h2_exchange_on_end(stream);
         return;

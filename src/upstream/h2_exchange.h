@@ -9,6 +9,7 @@ typedef struct gm_h2_exchange {
     gm_http2_stream_t stream; /* first: the session knows only this */
     gm_exchange_t super;
     gm_h2_client_t *client; /* NULL = the connection has gone */
+    gm_blocks_t *blocks;    /* where this is from; borrowed from the pool */
     h2o_linklist_t link;    /* the client's */
     gm_watch_t watch;       /* the endpoint is to send or to take something */
     uint64_t read_ms, write_ms, taken;

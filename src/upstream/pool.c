@@ -16,6 +16,8 @@
 
 #define RESTED_MS 20
 
+#define MAX_KEPT_BYTES ((size_t)256 * 1024) /* of HTTP/2: some 100 streams at once */
+
 struct gm_pool {
     gm_cluster_t *cluster; /* shared */
     gm_pool_options_t options;
@@ -60,6 +62,7 @@ gm_pool_t *gm_pool_create(gm_cluster_t *cluster, const gm_pool_options_t *option
                                         .loop = options->connecting->loop,
                                         .soon = options->soon,
                                         .watches = self->watches,
+                                        .blocks = gm_blocks_create(MAX_KEPT_BYTES),
                                         .idle_ms = options->idle_ms,
                                         .settle_ms = options->connecting->timeout_ms,
                                         .write_ms = options->write_ms,
@@ -121,6 +124,7 @@ void gm_pool_destroy(gm_pool_t *self)
     clear(self);
     destroy_all(&self->shared);
     destroy_all(&self->leaving);
+    gm_blocks_destroy(self->h2.blocks);
     gm_cluster_release(self->cluster);
     free(self);
 }

@@ -91,41 +91,55 @@ static void complain(gm_h2_stream_t *self, gm_failure_t failure, const char *why
     self->failure = failure;
 }
 
-static bool is(gm_span_t name, const char *text)
-{
-    return name.length == strlen(text) && memcmp(name.base, text, name.length) == 0;
-}
+/* A literal's length is known to the compiler. */
+#define IS(span, literal) h2o_memis((span).base, (span).length, H2O_STRLIT(literal))
 
 static h2o_iovec_t keep(gm_h2_stream_t *self, gm_span_t value)
 {
     return h2o_strdup(&self->req.pool, value.base, value.length);
 }
 
+/* The ones that nearly all requests have need no memory. */
+static h2o_iovec_t keep_method(gm_h2_stream_t *self, gm_span_t value)
+{
+    return IS(value, "GET")    ? h2o_iovec_init(H2O_STRLIT("GET"))
+           : IS(value, "POST") ? h2o_iovec_init(H2O_STRLIT("POST"))
+                               : keep(self, value);
+}
+
+static void check_scheme(gm_h2_stream_t *self, gm_span_t value)
+{
+    const h2o_iovec_t scheme = (self->connection->is_tls ? H2O_URL_SCHEME_HTTPS : H2O_URL_SCHEME_HTTP).name;
+
+    if (value.length != scheme.len || strncasecmp(value.base, scheme.base, scheme.len) != 0)
+        complain(self, GM_FAILURE_BAD_REQUEST, "its :scheme is not that of the connection");
+}
+
 static void keep_pseudo(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 {
-    if (is(name, ":method"))
-        self->method = keep(self, value);
-    else if (is(name, ":scheme"))
-        self->scheme = keep(self, value);
-    else if (is(name, ":authority"))
+    if (IS(name, ":method"))
+        self->method = keep_method(self, value);
+    else if (IS(name, ":scheme"))
+        check_scheme(self, value);
+    else if (IS(name, ":authority"))
         self->authority = keep(self, value);
-    else if (is(name, ":path"))
+    else if (IS(name, ":path"))
         self->path = keep(self, value);
-    else if (is(name, ":protocol"))
+    else if (IS(name, ":protocol"))
         self->protocol = keep(self, value);
 }
 
 static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 {
-    if (is(name, "host")) {
+    if (IS(name, "host")) {
         if (self->host.base != NULL)
             complain(self, GM_FAILURE_BAD_REQUEST, "it has two Host fields");
         self->host = keep(self, value);
-    } else if (is(name, "cookie")) {
+    } else if (IS(name, "cookie")) {
         if (self->cookies.length != 0)
             gm_buffer_append(&self->cookies, "; ", 2);
         gm_buffer_append(&self->cookies, value.base, value.length);
-    } else if (self->protocol.base != NULL && is(name, "content-length")) {
+    } else if (self->protocol.base != NULL && IS(name, "content-length")) {
         complain(self, GM_FAILURE_BAD_REQUEST, "a CONNECT has no Content-Length");
     } else if (!gm_h2_is_of_handshake(self, name)) {
         gm_write_line(&self->fields, name, value);
@@ -224,15 +238,6 @@ static h2o_iovec_t make_text(gm_h2_stream_t *self)
     return h2o_iovec_init(start, (size_t)(at - start));
 }
 
-static void check_scheme(gm_h2_stream_t *self)
-{
-    const char *scheme = self->connection->is_tls ? "https" : "http";
-
-    if (self->scheme.base != NULL &&
-        (self->scheme.len != strlen(scheme) || strncasecmp(self->scheme.base, scheme, self->scheme.len) != 0))
-        complain(self, GM_FAILURE_BAD_REQUEST, "its :scheme is not that of the connection");
-}
-
 /* nghttp2 has seen to the rest: such a CONNECT has all pseudo-fields, and nothing else has a :protocol. */
 static void check_protocol(gm_h2_stream_t *self)
 {
@@ -323,7 +328,6 @@ static void read_head(gm_h2_stream_t *self)
     h2o_iovec_t text;
     gm_head_t head;
 
-    check_scheme(self);
     check_protocol(self);
     text = make_text(self);
     if (self->complaint != NULL)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 
 #define OUT_MAX ((size_t)64 * 1024) /* written at once */
+#define OUT_FIRST ((size_t)4000)    /* room to begin with */
 #define MAX_QUEUED 1000             /* frames; beyond, nothing is read until some are out */
 #define LINGER_MS 1000              /* without a byte: so that the last words are read */
 #define LINGER_TOTAL_MS 30000
@@ -420,6 +421,8 @@ static bool fill_out(gm_http2_session_t *self)
         ssize_t length = nghttp2_session_mem_send(self->ng, &bytes);
         if (length <= 0)
             break; /* nothing more, or out of memory, which cannot be */
+        if (self->out.text == NULL)
+            gm_buffer_reserve(&self->out, OUT_FIRST);
         gm_buffer_append(&self->out, (const char *)bytes, (size_t)length);
     }
     self->is_busy = false;

@@ -102,7 +102,7 @@ static void drop_exchange(gm_forward_t *self)
     gm_turn_leave(&self->turn);
 }
 
-static void on_dispose(void *data)
+static void end_forward(void *data)
 {
     gm_forward_t *self = data;
 
@@ -736,12 +736,14 @@ static void hold(gm_forward_t *self)
 void gm_forward_start(gm_request_t *request)
 {
     h2o_req_t *req = request->req;
-    gm_forward_t *self = h2o_mem_alloc_shared(&req->pool, sizeof(*self), on_dispose);
+    gm_forward_t *self = h2o_mem_alloc_pool(&req->pool, sizeof(*self));
 
     memset(self, 0, sizeof(*self));
     self->super.proceed = on_proceed;
     self->super.stop = on_stop;
     self->request = request;
+    request->forward = self;
+    request->end_forward = end_forward;
     self->downstream = gm_downstream_of(req);
     self->downstream->on_shutdown = on_shutdown;
     self->downstream->handler = self;

@@ -30,6 +30,8 @@ static void on_dispose(void *data)
     gm_request_t *self = data;
     const h2o_req_t *req = self->req;
 
+    if (self->forward != NULL)
+        self->end_forward(self->forward);
     if (self->connector != NULL)
         gm_connector_cancel(self->connector);
     h2o_timeout_unlink(&self->retry);

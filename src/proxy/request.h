@@ -26,6 +26,8 @@ typedef struct gm_request {
     const gm_snapshot_route_t *route; /* NULL until one matched */
     gm_cluster_t *cluster;            /* borrowed from the proxy; NULL until a route matched */
     gm_policy_state_t *policies;      /* below; NULL = none has to do with this request */
+    void *forward;                    /* in the request's pool; NULL = it goes to no endpoint, or not by us */
+    void (*end_forward)(void *forward); /* its part of the end */
     gm_connector_t *connector;        /* owned while connecting */
     h2o_timeout_entry_t retry;        /* linked while another try is due */
     h2o_req_overrides_t overrides;    /* the library keeps a pointer to it */

@@ -57,7 +57,7 @@ def imports():
     names = run([nm, "-D", "--undefined-only", GOMESH]).stdout.decode().split()
     ok("h2o_accept" in names, "what the program takes from the library can be seen")
     is_([name for name in names if name.startswith("h2o_http2_")], [], "nothing of it is about HTTP/2")
-    ok("nghttp2_session_server_new2" in names, "that is nghttp2's")
+    ok("nghttp2_session_server_new3" in names, "that is nghttp2's")
 
 
 def start(engine, **settings):

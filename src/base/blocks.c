@@ -22,13 +22,10 @@
 #define KEEPS_NOTHING 0
 #endif
 
-/* In front of each block. Its size keeps what follows aligned as malloc does. */
-typedef union header {
-    struct {
-        size_t size;        /* of the block, without this */
-        union header *next; /* in its free list */
-    };
-    max_align_t align;
+/* In front of each block. What follows is aligned as malloc does it. */
+typedef struct header {
+    _Alignas(max_align_t) size_t size; /* of the block, without this */
+    struct header *next;               /* in its free list */
 } header_t;
 
 struct gm_blocks {

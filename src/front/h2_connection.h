@@ -48,7 +48,7 @@ typedef struct gm_h2_stream {
     /* of the head, until it is complete; texts are in the request's pool */
     h2o_iovec_t method, authority, path, host;
     h2o_iovec_t protocol; /* of an extended CONNECT */
-    gm_buffer_t fields;   /* owned; lines as in HTTP/1, but for these and cookies */
+    gm_buffer_t fields;   /* owned; a field list, but for these and cookies */
     gm_buffer_t cookies;  /* owned; in one line (RFC 9113, 8.2.3) */
     gm_buffer_t trailers; /* owned; lines */
     size_t field_count, head_bytes;

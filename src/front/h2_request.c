@@ -1,7 +1,7 @@
 /*
- * Requests on their way in. A head becomes the text that it would be in HTTP/1 and is read by the same
- * grammar (http/head): so nothing gets through here that would not get through there, and no method or path
- * can forge a request line. nghttp2 has seen to the rules of HTTP/2 itself. Worker's thread.
+ * Requests on their way in. The parts of a head are read by the same grammar as those of HTTP/1 (http/head):
+ * so nothing gets through here that would not get through there, and no method or path can forge a request
+ * line. http2/ has seen to the rules of HTTP/2 itself. Worker's thread.
  */
 #include "front/h2_connection.h"
 
@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "base/clock.h"
+#include "http/field_list.h"
 #include "http/write.h"
 #include "net/transport.h"
 
@@ -132,8 +133,6 @@ static void keep_pseudo(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
 {
     if (IS(name, "host")) {
-        if (self->host.base != NULL)
-            complain(self, GM_FAILURE_BAD_REQUEST, "it has two Host fields");
         self->host = keep(self, value);
     } else if (IS(name, "cookie")) {
         if (self->cookies.length != 0)
@@ -142,7 +141,7 @@ static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
     } else if (self->protocol.base != NULL && IS(name, "content-length")) {
         complain(self, GM_FAILURE_BAD_REQUEST, "a CONNECT has no Content-Length");
     } else if (!gm_h2_is_of_handshake(self, name)) {
-        gm_write_line(&self->fields, name, value);
+        gm_field_list_add(&self->fields, name, value);
     }
 }
 
@@ -194,48 +193,18 @@ static h2o_iovec_t authority_of(gm_h2_stream_t *self)
     return self->authority;
 }
 
-static char *put(char *at, h2o_iovec_t text)
+static void add_field(gm_h2_stream_t *self, const char *name, const char *value, size_t length)
 {
-    return text.len != 0 ? gm_write(at, text.base, text.len) : at;
+    gm_field_list_add(&self->fields, (gm_span_t){name, strlen(name)}, (gm_span_t){value, length});
 }
 
 /* RFC 8441, 5: the upgrade that it would be in HTTP/1. */
-static char *put_upgrade(gm_h2_stream_t *self, char *at)
+static void add_upgrade(gm_h2_stream_t *self)
 {
     gm_websocket_make_key(self->websocket_key);
-    at = GM_WRITE_LITERAL(at, "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-key: ");
-    at = gm_write(at, self->websocket_key, GM_WEBSOCKET_KEY_LENGTH);
-    return GM_WRITE_LITERAL(at, "\r\n");
-}
-
-/* As HTTP/1 would have it. Whatever does not belong in there, spaces and line ends too, makes it malformed.
- */
-static h2o_iovec_t make_text(gm_h2_stream_t *self)
-{
-    h2o_iovec_t authority = authority_of(self), target = self->path.base != NULL ? self->path : authority;
-    size_t size =
-        self->method.len + target.len + authority.len + self->fields.length + self->cookies.length + 160;
-    char *start = h2o_mem_alloc_pool(&self->req.pool, size), *at = start;
-
-    at = self->is_websocket ? GM_WRITE_LITERAL(at, "GET") : put(at, self->method);
-    *at++ = ' ';
-    at = put(at, target);
-    at = GM_WRITE_LITERAL(at, " HTTP/1.1\r\n");
-    if (authority.base != NULL) {
-        at = GM_WRITE_LITERAL(at, "host: ");
-        at = put(at, authority);
-        at = GM_WRITE_LITERAL(at, "\r\n");
-    }
-    at = put(at, h2o_iovec_init(self->fields.text, self->fields.length));
-    if (self->cookies.length != 0) {
-        at = GM_WRITE_LITERAL(at, "cookie: ");
-        at = put(at, h2o_iovec_init(self->cookies.text, self->cookies.length));
-        at = GM_WRITE_LITERAL(at, "\r\n");
-    }
-    if (self->is_websocket)
-        at = put_upgrade(self, at);
-    at = GM_WRITE_LITERAL(at, "\r\n");
-    return h2o_iovec_init(start, (size_t)(at - start));
+    add_field(self, "connection", H2O_STRLIT("upgrade"));
+    add_field(self, "upgrade", H2O_STRLIT("websocket"));
+    add_field(self, "sec-websocket-key", self->websocket_key, GM_WEBSOCKET_KEY_LENGTH);
 }
 
 /* nghttp2 has seen to the rest: such a CONNECT has all pseudo-fields, and nothing else has a :protocol. */
@@ -289,18 +258,17 @@ static gm_span_t asked(h2o_iovec_t text)
 /* So that whoever answers knows gRPC's clients, whose answers are of another form. */
 static void keep_content_type(gm_h2_stream_t *self)
 {
-    static const char name[] = "content-type: ";
-    const char *at = self->fields.text, *line_end;
+    const char *at = self->fields.text, *end;
+    gm_head_field_t field;
 
-    for (; at != NULL && *at != '\0'; at = line_end + 2) {
-        if ((line_end = strstr(at, "\r\n")) == NULL)
-            return; /* nobody has looked at these bytes */
-        if (strncmp(at, name, sizeof(name) - 1) != 0)
+    if (self->fields.length == 0)
+        return;
+    end = at + self->fields.length;
+    while (gm_field_list_next(&at, end, &field)) {
+        if (!IS(field.name, "content-type"))
             continue;
-        at += sizeof(name) - 1;
         h2o_add_header(&self->req.pool, &self->req.headers, H2O_TOKEN_CONTENT_TYPE, NULL,
-                       h2o_strdup(&self->req.pool, at, (size_t)(line_end - at)).base,
-                       (size_t)(line_end - at));
+                       keep(self, field.value).base, field.value.length);
         return;
     }
 }
@@ -323,21 +291,44 @@ static void fill_refused(gm_h2_stream_t *self)
     self->downstream.why = self->complaint;
 }
 
+static gm_span_t span_of(h2o_iovec_t text)
+{
+    return (gm_span_t){text.base, text.len};
+}
+
+/* The head as HTTP/1 would have it; its parts are in the request's pool. */
+static gm_head_parts_t gather_parts(gm_h2_stream_t *self)
+{
+    const h2o_iovec_t get = {H2O_STRLIT("GET")};
+    char *fields;
+
+    if (self->cookies.length != 0)
+        add_field(self, "cookie", self->cookies.text, self->cookies.length);
+    if (self->is_websocket)
+        add_upgrade(self);
+    fields = h2o_mem_alloc_pool(&self->req.pool, self->fields.length + 1);
+    if (self->fields.length != 0)
+        memcpy(fields, self->fields.text, self->fields.length);
+    return (gm_head_parts_t){.method = span_of(self->is_websocket ? get : self->method),
+                             .target = span_of(self->path),
+                             .host = span_of(authority_of(self)),
+                             .fields = fields,
+                             .fields_length = self->fields.length};
+}
+
 static void read_head(gm_h2_stream_t *self)
 {
-    h2o_iovec_t text;
+    gm_head_parts_t parts;
     gm_head_t head;
 
     check_protocol(self);
-    text = make_text(self);
+    parts = gather_parts(self);
     if (self->complaint != NULL)
         return;
-    if (gm_head_parse_request(text.base, text.len, 0, &self->connection->front->options.limits, &head) == 1 &&
-        head.length == text.len)
+    if (gm_head_read_request(&parts, &self->connection->front->options.limits, &head) == 0)
         fill_request(self, &head);
     else
-        complain(self, gm_message_failure(head.refusal),
-                 head.why != NULL ? head.why : "its fields end too early");
+        complain(self, gm_message_failure(head.refusal), head.why);
 }
 
 /* ---- the body */
@@ -423,9 +414,8 @@ static void give_back_fields(gm_h2_stream_t *self)
 
     if (spare->text == NULL && self->fields.capacity <= MAX_SPARE_BYTES) {
         *spare = self->fields;
+        spare->length = 0;
         self->fields = (gm_buffer_t){0};
-        if (spare->text != NULL)
-            spare->text[spare->length = 0] = '\0';
     } else {
         gm_buffer_dispose(&self->fields);
     }

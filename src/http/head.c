@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/field_list.h"
 #include "http/fields.h"
 #include "http/head_rules.h"
 
@@ -196,8 +197,8 @@ static int split_target(gm_head_t *head)
     return 0;
 }
 
-/* The first byte that is_text() refuses; there is one before `end`. Eight bytes at once, or one. */
-static char *skip_text(char *p, const char *end)
+/* The first byte that is_text() refuses, or `end`. Eight bytes at once, or one. */
+static const char *skip_text(const char *p, const char *end)
 {
     const uint64_t ones = UINT64_MAX / 255, high = ones << 7;
 
@@ -216,7 +217,7 @@ static char *skip_text(char *p, const char *end)
             return p;
         ++p; /* a tab */
     }
-    while (is_text((unsigned char)*p))
+    while (p != end && is_text((unsigned char)*p))
         ++p;
     return p;
 }
@@ -241,7 +242,7 @@ static char *read_field(char *line, const char *end, gm_head_field_t *field, con
         ++p;
     while (*p == ' ' || *p == '\t');
     value = p;
-    p = skip_text(p, end);
+    p = (char *)skip_text(p, end);
     if (p[0] != '\r' || p[1] != '\n') {
         *why = "a control byte in a field";
         return NULL;
@@ -384,6 +385,120 @@ int gm_head_parse_response(char *bytes, size_t size, size_t seen, const gm_head_
         head->refusal = 502;
     return ret;
 }
+
+/* ---- heads in parts */
+
+static bool is_path(const gm_head_t *head)
+{
+    const gm_span_t *target = &head->target;
+    const bool is_options = head->method.length == 7 && memcmp(head->method.base, "OPTIONS", 7) == 0;
+
+    return target->length != 0 &&
+           (*target->base == '/' || (is_options && target->length == 1 && *target->base == '*'));
+}
+
+/* @return 0, or -1: refused */
+static int read_what_is_asked(const gm_head_parts_t *parts, const gm_head_limits_t *limits, gm_head_t *head)
+{
+    size_t i = 0;
+
+    while (i != parts->method.length && AT(token_lower, parts->method.base + i) != 0)
+        ++i;
+    if (i == 0 || i != parts->method.length)
+        return gm_head_rules_refuse(head, 400, "a method that is not a word");
+    head->method = parts->method;
+    if (check_method(head) != 0)
+        return -1;
+    if (parts->target.length > limits->max_target_bytes)
+        return gm_head_rules_refuse(head, 414, "a target that is too long");
+    for (i = 0; i != parts->target.length; ++i)
+        if (AT(is_target, parts->target.base + i) == 0)
+            return gm_head_rules_refuse(head, 400, "a character that cannot stand in a target");
+    head->target = parts->target;
+    if (!is_path(head))
+        return gm_head_rules_refuse(head, 400, "a target that is no path");
+    if (parts->host.base != NULL && !gm_head_is_host(parts->host.base, parts->host.length))
+        return gm_head_rules_refuse(head, 400, "a Host that is not a host");
+    head->host = parts->host;
+    return 0;
+}
+
+const char *gm_head_why_no_field(const gm_head_field_t *field)
+{
+    const char *name = field->name.base, *value = field->value.base, *end = value + field->value.length;
+    size_t i = 0;
+
+    while (i != field->name.length && AT(token_lower, name + i) == name[i] && name[i] != '\0')
+        ++i;
+    if (i == 0 || i != field->name.length)
+        return "a field name that is not one";
+    if (value == end)
+        return NULL;
+    if (skip_text(value, end) != end)
+        return "a control byte in a field";
+    return *value == ' ' || *value == '\t' || end[-1] == ' ' || end[-1] == '\t'
+               ? "spaces around a field's value"
+               : NULL;
+}
+
+/* @return 0, or -1: refused */
+static int read_listed_fields(const gm_head_parts_t *parts, bool is_answer, const gm_head_limits_t *limits,
+                              gm_head_t *head)
+{
+    const unsigned max = limits->max_fields < GM_HEAD_MAX_FIELDS ? limits->max_fields : GM_HEAD_MAX_FIELDS;
+    const char *at = parts->fields, *end = at + parts->fields_length;
+    gm_head_rules_t rules;
+    gm_head_field_t field;
+    unsigned count = 0;
+    int kept;
+
+    gm_head_rules_init(&rules, head, is_answer);
+    while (gm_field_list_next(&at, end, &field)) {
+        if (count++ == max)
+            return gm_head_rules_refuse(head, 431, "too many fields");
+        if (field.name.length + field.value.length > limits->max_field_bytes)
+            return gm_head_rules_refuse(head, 431, "a field that is too long");
+        if ((kept = gm_head_rules_read(&rules, head, &field)) < 0)
+            return -1;
+        if (kept != 0)
+            head->fields[head->field_count++] = field;
+    }
+    return gm_head_rules_finish(&rules, head);
+}
+
+int gm_head_read_request(const gm_head_parts_t *parts, const gm_head_limits_t *limits, gm_head_t *head)
+{
+    init_head(head);
+    head->minor_version = 1;
+    if (read_what_is_asked(parts, limits, head) != 0)
+        return -1;
+    return read_listed_fields(parts, false, limits, head);
+}
+
+/* @return 0, or -1: refused */
+static int read_status(gm_span_t text, gm_head_t *head)
+{
+    const char *p = text.base;
+
+    if (text.length != 3 || p[0] < '1' || p[0] > '5' || !is_digit(p[1]) || !is_digit(p[2]))
+        return gm_head_rules_refuse(head, 502, "no status of 100 to 599");
+    head->status = (unsigned)((p[0] - '0') * 100 + (p[1] - '0') * 10 + (p[2] - '0'));
+    return 0;
+}
+
+int gm_head_read_response(const gm_head_parts_t *parts, const gm_head_limits_t *limits, gm_head_t *head)
+{
+    init_head(head);
+    head->minor_version = 1;
+    head->length = parts->fields_length;
+    if (read_status(parts->status, head) != 0 || read_listed_fields(parts, true, limits, head) != 0) {
+        head->refusal = 502;
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- trailers */
 
 int gm_head_parse_trailers(char *bytes, size_t size, gm_head_field_t *fields, size_t max_fields)
 {

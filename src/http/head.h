@@ -94,6 +94,34 @@ gm_head_glimpse_t gm_head_glimpse(const char *bytes, size_t size);
 GM_MUST_USE int gm_head_parse_response(char *bytes, size_t size, size_t seen, const gm_head_limits_t *limits,
                                        gm_head_t *head);
 
+/** A head whose parts come one by one, as those of HTTP/2 do. */
+typedef struct gm_head_parts {
+    gm_span_t method, target; /* requests; base NULL = absent */
+    gm_span_t host;           /* requests: its :authority or Host; base NULL = absent */
+    gm_span_t status;         /* answers */
+    const char *fields;       /* the others: an http/field_list */
+    size_t fields_length;
+} gm_head_parts_t;
+
+/**
+ * The rules of RFC 9113, 8.2.1: a name is a token in lower case, a value has neither control bytes nor spaces
+ * around it.
+ * @return why it is not one, half a sentence, static; NULL = it is
+ */
+const char *gm_head_why_no_field(const gm_head_field_t *field);
+
+/**
+ * Reads a request's parts by the same rules; the head points into them. Each field has passed
+ * gm_head_why_no_field. Its target is a path, or "*" with OPTIONS (8.3.1). `length` is 0, the version 1.1.
+ * @return 0, or -1: refused (refusal and why are set)
+ */
+GM_MUST_USE int gm_head_read_request(const gm_head_parts_t *parts, const gm_head_limits_t *limits,
+                                     gm_head_t *head);
+
+/** An answer's, likewise; refusal is 502. `length` is that of the fields. */
+GM_MUST_USE int gm_head_read_response(const gm_head_parts_t *parts, const gm_head_limits_t *limits,
+                                      gm_head_t *head);
+
 /**
  * Reads a trailer section: field lines, each ended by CRLF, without the empty line. Fields that must not come
  * in trailers (framing, routing, authentication, those of one connection, RFC 9110, 6.5.1) are left out.

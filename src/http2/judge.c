@@ -32,6 +32,7 @@ void gm_http2_judge_init(gm_http2_session_t *self)
 void gm_http2_session_set_options(const gm_http2_session_t *self, nghttp2_option *option)
 {
     nghttp2_option_set_no_auto_window_update(option, 1);
+    nghttp2_option_set_no_http_messaging(option, 1); /* see message.c */
     nghttp2_option_set_no_closed_streams(option, 1);
     nghttp2_option_set_max_continuations(option, self->options.max_continuations);
     nghttp2_option_set_max_settings(option, 32);

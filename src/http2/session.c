@@ -25,11 +25,6 @@ static gm_http2_session_t *session_of(void *data)
     return data;
 }
 
-static gm_http2_stream_t *find_stream(gm_http2_session_t *self, int32_t id)
-{
-    return nghttp2_session_get_stream_user_data(self->ng, id);
-}
-
 static void set_reading(gm_http2_session_t *self, bool on)
 {
     if (self->is_reading == on)
@@ -54,142 +49,7 @@ void gm_http2_session_flush_soon(gm_http2_session_t *self)
     h2o_timeout_link(self->options.loop, self->options.soon, &self->soon);
 }
 
-/* ---- what comes in; called by nghttp2 */
-
-static int on_begin_frame(nghttp2_session *ng, const nghttp2_frame_hd *head, void *data)
-{
-    (void)ng;
-    gm_http2_judge_beginning(session_of(data), head);
-    return 0;
-}
-
-/* After interim answers a client's final head counts as "headers" to nghttp2, like trailers. */
-static bool is_head(const gm_http2_session_t *self, const gm_http2_stream_t *stream,
-                    const nghttp2_frame *frame)
-{
-    return self->is_client ? !stream->has_head : frame->headers.cat == NGHTTP2_HCAT_REQUEST;
-}
-
-static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
-{
-    gm_http2_session_t *self = session_of(data);
-    gm_http2_stream_t *stream;
-
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-        self->headed = find_stream(self, frame->hd.stream_id);
-        return 0;
-    }
-    self->headed = NULL;
-    if ((stream = self->options.events->on_begin(self->options.data)) == NULL) {
-        nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    ++self->stream_count;
-    stream->id = frame->hd.stream_id;
-    stream->session = self;
-    nghttp2_session_set_stream_user_data(ng, stream->id, stream);
-    self->headed = stream;
-    return 0;
-}
-
-static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-                     const uint8_t *value, size_t value_length, uint8_t flags, void *data)
-{
-    gm_http2_session_t *self = session_of(data);
-
-    (void)ng;
-    (void)flags;
-    if (self->headed != NULL)
-        self->options.events->on_field(self->headed, (gm_span_t){(const char *)name, name_length},
-                                       (gm_span_t){(const char *)value, value_length},
-                                       !is_head(self, self->headed, frame));
-    return 0;
-}
-
-static int on_frame_recv(nghttp2_session *ng, const nghttp2_frame *frame, void *data)
-{
-    gm_http2_session_t *self = session_of(data);
-    const gm_http2_events_t *events = self->options.events;
-    gm_http2_stream_t *stream = frame->hd.stream_id != 0 ? find_stream(self, frame->hd.stream_id) : NULL;
-    bool has_ended = (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) != 0;
-
-    (void)ng;
-    gm_http2_judge(self, frame);
-    if (frame->hd.type == NGHTTP2_SETTINGS && (frame->hd.flags & NGHTTP2_FLAG_ACK) == 0 &&
-        events->on_settings != NULL)
-        events->on_settings(self->options.data);
-    if (frame->hd.type == NGHTTP2_GOAWAY && events->on_goaway != NULL)
-        events->on_goaway(self->options.data);
-    if (stream == NULL)
-        return 0;
-    if (frame->hd.type == NGHTTP2_RST_STREAM) {
-        stream->was_reset = true;
-        if (events->on_reset != NULL)
-            events->on_reset(self->options.data, true, frame->rst_stream.error_code);
-    }
-    if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA)
-        return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && is_head(self, stream, frame))
-        events->on_head(stream, has_ended);
-    else if (has_ended)
-        events->on_end(stream);
-    return 0;
-}
-
-static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const uint8_t *bytes, size_t length,
-                         void *data)
-{
-    gm_http2_session_t *self = session_of(data);
-    gm_http2_stream_t *stream = find_stream(self, id);
-
-    (void)flags;
-    if (self->is_client) /* the connection never waits for one stream's taker */
-        nghttp2_session_consume_connection(ng, length);
-    if (stream != NULL)
-        self->options.events->on_data(stream, (const char *)bytes, length);
-    else if (!self->is_client) /* of a stream that is over for us: the connection's window must not shrink by
-                                  it */
-        nghttp2_session_consume_connection(ng, length);
-    return 0;
-}
-
-void gm_http2_session_part(gm_http2_session_t *self, gm_http2_stream_t *stream)
-{
-    nghttp2_session_set_stream_user_data(self->ng, stream->id, NULL);
-    if (h2o_linklist_is_linked(&stream->link))
-        h2o_linklist_unlink(&stream->link);
-    if (self->headed == stream)
-        self->headed = NULL;
-    stream->session = NULL;
-}
-
-static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void *data)
-{
-    gm_http2_session_t *self = session_of(data);
-    gm_http2_stream_t *stream = find_stream(self, id);
-
-    (void)ng;
-    if (stream == NULL)
-        return 0;
-    --self->stream_count;
-    gm_http2_session_part(self, stream);
-    self->options.events->on_close(stream, error);
-    return 0;
-}
-
-static int on_invalid_frame(nghttp2_session *ng, const nghttp2_frame *frame, int error, void *data)
-{
-    gm_http2_session_t *self = session_of(data);
-    gm_http2_stream_t *stream;
-
-    (void)ng;
-    (void)error;
-    gm_http2_offend(self, GM_OFFENCE_INVALID);
-    stream = frame->hd.stream_id != 0 ? find_stream(self, frame->hd.stream_id) : NULL;
-    if (stream != NULL && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        self->options.events->on_malformed(stream);
-    return 0;
-}
+/* ---- what goes out; called by nghttp2 */
 
 static void tell_when_out(gm_http2_session_t *self, gm_http2_stream_t *stream)
 {
@@ -208,7 +68,7 @@ static int on_frame_send(nghttp2_session *ng, const nghttp2_frame *frame, void *
         events->on_reset(self->options.data, false, frame->rst_stream.error_code);
     if ((frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS) ||
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) == 0 ||
-        (stream = find_stream(self, frame->hd.stream_id)) == NULL)
+        (stream = gm_http2_session_find(self, frame->hd.stream_id)) == NULL)
         return 0;
     if (self->is_client)
         tell_when_out(self, stream);
@@ -228,8 +88,6 @@ static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, in
         stream->was_not_sent = true;
     return 0;
 }
-
-/* ---- what goes out */
 
 static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value, uint8_t flags)
 {
@@ -531,13 +389,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
     if (nghttp2_session_callbacks_new(&callbacks) != 0)
         abort();
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
-    nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
-    nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
-    nghttp2_session_callbacks_set_on_frame_recv_callback(callbacks, on_frame_recv);
-    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(callbacks, on_data_chunk);
-    nghttp2_session_callbacks_set_on_stream_close_callback(callbacks, on_stream_close);
-    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(callbacks, on_invalid_frame);
+    gm_http2_incoming_set(callbacks);
     nghttp2_session_callbacks_set_on_frame_send_callback(callbacks, on_frame_send);
     nghttp2_session_callbacks_set_on_frame_not_send_callback(callbacks, on_frame_not_send);
     nghttp2_session_callbacks_set_send_data_callback(callbacks, send_data);

@@ -8,6 +8,8 @@
 
 #include "base/blocks.h"
 #include "http/head.h"
+#include "http/priority.h"
+#include "http2/message.h"
 #include "net/watch.h"
 #include "telemetry/offence.h"
 #include "tls/wire.h"
@@ -29,10 +31,14 @@ typedef enum gm_http2_error {
 typedef struct gm_http2_stream {
     int32_t id;
     uint64_t sent_bytes; /* of DATA: grows while the peer takes some */
-    bool has_head;  /* a client's: set by the owner when the final head was here; what follows is trailers */
-    bool was_reset; /* by the peer */
-    bool was_not_sent; /* a client's: nothing of it, as the peer wants no more */
+    bool was_reset;      /* by the peer */
+    bool was_not_sent;   /* a client's: nothing of it, as the peer wants no more */
+    bool is_malformed;   /* what came breaks the rules: the peer is told, and on_close follows */
     /* private */
+    gm_http2_message_t message; /* of the peer */
+    gm_priority_t priority;     /* as its head says; servers only */
+    bool has_priority, has_bad_priority;
+    bool is_told; /* that it is malformed */
     gm_http2_session_t *session;
     h2o_linklist_t link;    /* linked while its owner is to be told that all it gave is out */
     const h2o_iovec_t *out; /* borrowed from the owner until on_sent */
@@ -158,8 +164,8 @@ void gm_http2_stream_send_head(gm_http2_stream_t *self, const gm_http2_field_t *
 
 /**
  * Begins a stream with the head of a request. A client's.
- * @param fields  their texts stay valid until the stream is over, was reset or forgotten, or has brought a
- * head
+ * @param fields  the first one is :method; their texts stay valid until the stream is over, was reset or
+ * forgotten, or has brought a head
  * @param stream  embedded in what its owner has of it, zeroed; lives until on_close
  * @return 0, or -1: the session takes no more
  */

@@ -39,6 +39,9 @@ int gm_http2_session_request(gm_http2_session_t *self, gm_http2_stream_t *stream
         free(pairs);
     if (id < 0)
         return -1;
+    stream->message = (gm_http2_message_t){
+        .is_answer = true,
+        .is_without_body = h2o_memis(fields[0].value.base, fields[0].value.len, H2O_STRLIT("HEAD"))};
     stream->id = id;
     stream->session = self;
     ++self->stream_count;

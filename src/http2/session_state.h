@@ -1,4 +1,4 @@
-/* session_state: what session.c (both sides) and session_client.c (ours towards endpoints) share */
+/* session_state: what the files of http2/ share */
 #ifndef GM_HTTP2_SESSION_STATE_H
 #define GM_HTTP2_SESSION_STATE_H
 
@@ -14,6 +14,7 @@ struct gm_http2_session {
     gm_reader_t reader;
     gm_buffer_t out;           /* being written, or filled */
     gm_http2_stream_t *headed; /* whose head or trailers are coming; NULL = nobody's */
+    bool has_trailers;         /* trailers */
     h2o_linklist_t sent;       /* streams whose bytes are all in `out` */
     gm_watch_t writing;        /* the peer is to take something */
     h2o_timeout_entry_t soon;  /* linked while something is queued */
@@ -54,11 +55,21 @@ nghttp2_data_provider gm_http2_stream_body(gm_http2_stream_t *stream);
 nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count, bool are_lent,
                                    nghttp2_nv *on_stack);
 
+/** @return NULL = its owner does not know it, or nobody does */
+static inline gm_http2_stream_t *gm_http2_session_find(gm_http2_session_t *self, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(self->ng, id);
+}
+
 /** Session and stream know each other no more. */
 void gm_http2_session_part(gm_http2_session_t *self, gm_http2_stream_t *stream);
 
 /** What was queued is written when the event loop's callback is over. */
 void gm_http2_session_flush_soon(gm_http2_session_t *self);
+
+/* ---- incoming.c: what comes in */
+
+void gm_http2_incoming_set(nghttp2_session_callbacks *callbacks);
 
 /* ---- judge.c: what peers may do, but not as often as they like */
 

@@ -28,20 +28,20 @@ typedef struct gm_request {
     gm_policy_state_t *policies;      /* below; NULL = none has to do with this request */
     void *forward;                    /* in the request's pool; NULL = it goes to no endpoint, or not by us */
     void (*end_forward)(void *forward); /* its part of the end */
-    gm_connector_t *connector;        /* owned while connecting */
-    h2o_timeout_entry_t retry;        /* linked while another try is due */
-    h2o_req_overrides_t overrides;    /* the library keeps a pointer to it */
-    unsigned tries;                   /* how often the library's client was asked */
-    bool was_pooled;                  /* the last try began with an idle connection */
-    size_t errors_seen;               /* of req->error_logs */
-    bool has_begun;                   /* the head of an answer is on its way */
-    bool is_answered;                 /* engine "h2o": the same */
-    bool is_failed;                   /* and it was made here */
-    h2o_timeout_entry_t deadline;     /* request_timeout, if that is on */
-    bool is_expired;                  /* and it is over: whatever else comes is not sent */
-    gm_grpc_call_t *grpc;             /* in the request's pool; NULL = it is none of gRPC's */
-    gm_record_t record;               /* what the sinks are told in the end */
-    h2o_iovec_t trace_id;             /* as text; NULL = tracing is off */
+    gm_connector_t *connector;          /* owned while connecting */
+    h2o_timeout_entry_t retry;          /* linked while another try is due */
+    h2o_req_overrides_t overrides;      /* the library keeps a pointer to it */
+    unsigned tries;                     /* how often the library's client was asked */
+    bool was_pooled;                    /* the last try began with an idle connection */
+    size_t errors_seen;                 /* of req->error_logs */
+    bool has_begun;                     /* the head of an answer is on its way */
+    bool is_answered;                   /* engine "h2o": the same */
+    bool is_failed;                     /* and it was made here */
+    h2o_timeout_entry_t deadline;       /* request_timeout, if that is on */
+    bool is_expired;                    /* and it is over: whatever else comes is not sent */
+    gm_grpc_call_t *grpc;               /* in the request's pool; NULL = it is none of gRPC's */
+    gm_record_t record;                 /* what the sinks are told in the end */
+    h2o_iovec_t trace_id;               /* as text; NULL = tracing is off */
     gm_policy_state_t policy_state;
 } gm_request_t;
 

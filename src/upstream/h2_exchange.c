@@ -1,6 +1,6 @@
 /*
- * Requests go out as the head that HTTP/1 would have, in HTTP/2's form; answers come in as the text that they
- * would be in HTTP/1, read by the same grammar. So nothing that an endpoint says gets through here that would
+ * Requests go out as the head that HTTP/1 would have, in HTTP/2's form; answers are read by
+ * the same grammar. So nothing that an endpoint says gets through here that would
  * not get through there. Who leaves an exchange early leaves its stream behind, until that has ended.
  * Worker's thread.
  */
@@ -10,13 +10,13 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "http/field_list.h"
 #include "http/write.h"
 #include "net/transport.h"
 
 #define MAX_INTERIM 16
 #define MAX_SPARE_BYTES 4096
 #define MAX_HEAD_BYTES ((size_t)64 * 1024)
-#define STATUS_LINE "HTTP/1.1 000 \r\n"
 
 static const gm_head_limits_t head_limits = {.max_bytes = 2 * MAX_HEAD_BYTES,
                                              .max_field_bytes = MAX_HEAD_BYTES,
@@ -103,7 +103,7 @@ void gm_h2_exchange_fail(gm_h2_exchange_t *self, gm_failure_t failure, const cha
         failure, detail, was_lost && self->was_heard && self->interim_count == 0, was_unprocessed};
 
     gm_watch_stop(&self->watch);
-    if (self->stream.has_head) {
+    if (self->has_head) {
         self->super.has_broken_off = true;
         events->on_body(data);
         return;
@@ -200,7 +200,7 @@ static void write_piece(gm_exchange_t *super, h2o_iovec_t *bufs, size_t count, b
     }
     if (!has_stream(self))
         return;
-    if (!self->stream.has_head)
+    if (!self->has_head)
         watch(self, self->write_ms);
     if (is_first && !has_body)
         return;
@@ -216,7 +216,7 @@ void gm_h2_exchange_on_sent(gm_http2_stream_t *stream)
     if (self->is_orphan)
         return;
     self->super.is_writing = false;
-    if (self->stream.has_head) {
+    if (self->has_head) {
         if (gm_watch_is_running(&self->watch))
             gm_watch_renew(&self->watch);
     } else if (self->has_sent_all) {
@@ -239,14 +239,10 @@ static void refuse(gm_h2_exchange_t *self, const char *why)
     gm_http2_stream_reset(&self->stream, GM_HTTP2_PROTOCOL_ERROR);
 }
 
-static void begin_head(gm_h2_exchange_t *self)
+static void borrow_spare(gm_h2_exchange_t *self)
 {
-    if (self->head.text == NULL) {
-        self->head = self->client->spare;
-        self->head.length = 0;
-        self->client->spare = (gm_buffer_t){0};
-    }
-    gm_buffer_append(&self->head, STATUS_LINE, sizeof(STATUS_LINE) - 1);
+    self->head = self->client->spare;
+    self->client->spare = (gm_buffer_t){0};
 }
 
 /* It was read. */
@@ -256,6 +252,7 @@ static void end_head(gm_h2_exchange_t *self)
 
     if (spare->text == NULL && self->head.capacity <= MAX_SPARE_BYTES) {
         *spare = self->head;
+        spare->length = 0;
         self->head = (gm_buffer_t){0};
     } else {
         gm_buffer_dispose(&self->head);
@@ -278,12 +275,12 @@ void gm_h2_exchange_on_field(gm_http2_stream_t *stream, gm_span_t name, gm_span_
         gm_write_line(&self->pending, name, value);
         return;
     }
-    if (self->head.length == 0)
-        begin_head(self);
+    if (self->head.text == NULL)
+        borrow_spare(self);
     if (name.length != 0 && name.base[0] != ':')
-        gm_write_line(&self->head, name, value);
+        gm_field_list_add(&self->head, name, value);
     else if (h2o_memis(name.base, name.length, H2O_STRLIT(":status")) && value.length == 3)
-        memcpy(self->head.text + strlen("HTTP/1.1 "), value.base, 3);
+        memcpy(self->status, value.base, 3);
 }
 
 /* A body that has ended with its head has a length, where it may have one. */
@@ -297,12 +294,14 @@ static void note_end(gm_h2_exchange_t *self, gm_head_t *head)
 void gm_h2_exchange_on_head(gm_http2_stream_t *stream, bool has_ended)
 {
     gm_h2_exchange_t *self = exchange_of(stream);
+    const char *fields = self->head.text != NULL ? self->head.text : "";
+    const gm_head_parts_t parts = {
+        .status = {self->status, sizeof(self->status)}, .fields = fields, .fields_length = self->head.length};
     gm_head_t head;
 
     if (self->is_orphan || self->is_malformed)
         return;
-    gm_buffer_append(&self->head, "\r\n", 2);
-    if (gm_head_parse_response(self->head.text, self->head.length, 0, &head_limits, &head) != 1) {
+    if (gm_head_read_response(&parts, &head_limits, &head) != 0) {
         refuse(self, head.why);
         return;
     }
@@ -317,8 +316,8 @@ void gm_h2_exchange_on_head(gm_http2_stream_t *stream, bool has_ended)
     }
     if (has_ended)
         note_end(self, &head);
-    stream->has_head = true;
-    if (self->super.events->on_head(self->super.data, &head, self->head.text) != 0)
+    self->has_head = true;
+    if (self->super.events->on_head(self->super.data, &head, fields) != 0)
         return;
     end_head(self);
     if (has_ended) {

@@ -13,12 +13,14 @@ typedef struct gm_h2_exchange {
     h2o_linklist_t link;    /* the client's */
     gm_watch_t watch;       /* the endpoint is to send or to take something */
     uint64_t read_ms, write_ms, taken;
-    gm_buffer_t head;    /* of the answer, as HTTP/1.1 has it, until it is complete */
+    gm_buffer_t head;    /* of the answer: a field list, until it is complete */
+    char status[3];      /* likewise */
     gm_buffer_t pending; /* fields of trailers */
     h2o_buffer_t *input; /* owned: of the answer, not taken yet */
     h2o_iovec_t bufs[4]; /* of the piece that is on its way */
     size_t field_bytes;
     unsigned interim_count;
+    bool has_head; /* on_head was called */
     bool is_head_request, has_request_out, has_sent_all, is_malformed;
     bool is_orphan; /* its owner has left */
     bool was_heard; /* the connection had brought something when this began */

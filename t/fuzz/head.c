@@ -1,7 +1,9 @@
 /*
  * Fuzz target: any bytes as a head. The first byte chooses request or answer, and how the bytes arrive. What
  * is read lies inside the bytes and keeps what the header promises; what arrives in pieces reads as the whole
- * does; a complete head written out again reads the same; and an empty line always ends the waiting.
+ * does; a complete head written out again reads the same, also when its parts come one by one; and an empty
+ * line always ends the waiting. If the first byte says so, the bytes are such parts instead, each ended by a
+ * line feed: what is accepted of them, and only that, could have been a head in one piece.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 
 #include "base/buffer.h"
 #include "base/memory.h"
+#include "http/field_list.h"
 #include "http/fields.h"
 #include "http/head.h"
 
@@ -128,6 +131,94 @@ static void check_written(parse_t parse, bool is_answer, const gm_buffer_t *writ
     free(bytes);
 }
 
+/* ---- heads in parts */
+
+/* Cuts off what stands before `mark`, or all of it. */
+static gm_span_t cut(const char **at, const char *end, const char *mark)
+{
+    const char *start = *at, *found = memmem(start, (size_t)(end - start), mark, strlen(mark));
+
+    *at = found != NULL ? found + strlen(mark) : end;
+    return (gm_span_t){start, (size_t)((found != NULL ? found : end) - start)};
+}
+
+static bool is_text(gm_span_t span, const char *text)
+{
+    return span.length == strlen(text) && memcmp(span.base, text, span.length) == 0;
+}
+
+static int read_parts(const gm_head_parts_t *parts, bool is_answer, const gm_head_limits_t *with,
+                      gm_head_t *head)
+{
+    memset(head, 0xa5, sizeof(*head));
+    return (is_answer ? gm_head_read_response : gm_head_read_request)(parts, with, head);
+}
+
+/* What was written in one piece, part by part. */
+static void check_as_parts(bool is_answer, const gm_head_t *whole, const gm_buffer_t *written)
+{
+    static const gm_head_limits_t wide = {1 << 16, 1 << 16, 1 << 16, GM_HEAD_MAX_FIELDS};
+    const char *at = written->text, *end = at + written->length - 2;
+    gm_span_t first = cut(&at, end, " "), second = cut(&at, end, " "), rest = cut(&at, end, "\r\n");
+    gm_buffer_t list = {0}, again = {0};
+    gm_head_parts_t parts = {.method = first, .target = second};
+    gm_head_t head;
+
+    (void)rest;
+    if (is_answer)
+        parts = (gm_head_parts_t){.status = second};
+    while (at != end) {
+        gm_span_t name = cut(&at, end, ": "), value = cut(&at, end, "\r\n");
+        require(gm_head_why_no_field(&(gm_head_field_t){name, value}) == NULL);
+        if (!is_answer && is_text(name, "host"))
+            parts.host = value;
+        else
+            gm_field_list_add(&list, name, value);
+    }
+    parts.fields = list.text;
+    parts.fields_length = list.length;
+    require(read_parts(&parts, is_answer, &wide, &head) == 0);
+    head.reason = whole->reason; /* of lines only */
+    write_head(&head, is_answer, &again);
+    require(again.length == written->length && memcmp(again.text, written->text, again.length) == 0);
+    gm_buffer_dispose(&list);
+    gm_buffer_dispose(&again);
+}
+
+/* Method, target and host, or a status, then names and values. */
+static void check_parts(const char *bytes, size_t size, bool is_answer)
+{
+    const char *at = bytes, *end = bytes + size;
+    gm_buffer_t list = {0}, written = {0};
+    gm_head_parts_t parts = {0};
+    gm_head_t head;
+
+    if (is_answer) {
+        parts.status = cut(&at, end, "\n");
+    } else {
+        parts.method = cut(&at, end, "\n");
+        parts.target = cut(&at, end, "\n");
+        parts.host = cut(&at, end, "\n");
+    }
+    while (at != end) {
+        const gm_head_field_t field = {cut(&at, end, "\n"), cut(&at, end, "\n")};
+        if (gm_head_why_no_field(&field) == NULL)
+            gm_field_list_add(&list, field.name, field.value);
+    }
+    gm_field_list_add(&list, (gm_span_t){"last", 4}, (gm_span_t){"", 0});
+    parts.fields = list.text;
+    parts.fields_length = list.length;
+    if (read_parts(&parts, is_answer, &limits, &head) == 0) {
+        require(head.field_count != 0 || head.option_count != 0);
+        write_head(&head, is_answer, &written);
+        check_written(is_answer ? gm_head_parse_response : gm_head_parse_request, is_answer, &written);
+    } else {
+        require(head.why != NULL && head.why[0] != '\0' && head.refusal >= 400);
+    }
+    gm_buffer_dispose(&list);
+    gm_buffer_dispose(&written);
+}
+
 /* Reads growing prefixes, each in memory of its own size. */
 static void check_pieces(parse_t parse, const uint8_t *data, size_t size, unsigned cut,
                          const gm_head_t *whole, int expected)
@@ -182,6 +273,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (size == 0)
         return 0;
+    if (data[0] >= 0x80) {
+        check_parts((const char *)data + 1, size - 1, is_answer);
+        return 0;
+    }
     bytes = gm_alloc(size - 1 + (size == 1));
     memcpy(bytes, data + 1, size - 1);
     memset(&head, 0xa5, sizeof(head));
@@ -192,6 +287,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 memcmp(bytes + head.length - 4, "\r\n\r\n", 4) == 0);
         write_head(&head, is_answer, &written);
         check_written(parse, is_answer, &written);
+        if (head.minor_version == 1)
+            check_as_parts(is_answer, &head, &written);
     } else if (ret == 0) {
         require(size - 1 < limits.max_bytes && memmem(bytes, size - 1, "\r\n\r\n", 4) == NULL);
         require(memmem(bytes, size - 1, "\n\n", 2) == NULL && memmem(bytes, size - 1, "\n\r\n", 3) == NULL);

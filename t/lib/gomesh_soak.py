@@ -132,7 +132,8 @@ class Middle:
     """
 
     def __init__(self, gomesh, folder, port, origin_port, wait_for_port):
-        self.gomesh, self.folder, self.port, self.origin_port, self.wait_for_port = gomesh, folder, port, origin_port, wait_for_port
+        self.gomesh, self.folder, self.port, self.origin_port = gomesh, folder, port, origin_port
+        self.wait_for_port = wait_for_port
         self.drains, self.leaving, self.problems = {"SIGTERM": 0, "/drain": 0}, [], []
         self.start()
 
@@ -161,6 +162,7 @@ class Middle:
     def replace(self, proxy_port):
         """With a call open from before to after."""
         old, held = self.process, HeldCall(proxy_port, MIDDLE)
+        held.begin()
         self.drain()
         end = time.monotonic() + STUCK_S
         while not is_free(self.port) and time.monotonic() < end:
@@ -202,53 +204,67 @@ class Middle:
 # --- what is open before a drain begins, and ends well after it
 
 
-class HeldCall:
-    """Messages there and back, as gRPC has them."""
+class Held:
+    """A request of which a half is sent before, and the other after; what goes wrong is told by finish()."""
 
-    def __init__(self, port, prefix):
-        self.client, self.sent = H2Client(port, seconds=STUCK_S), 0
+    def __init__(self, port, prefix=""):
+        self.port, self.prefix, self.client, self.problems, self.got = port, prefix, None, [], None
+
+    def attempt(self, step):
+        try:
+            if not self.problems and not step():
+                self.problems.append("it was not answered as it should be: %r" % self.got)
+        except (OSError, ProtocolError) as problem:
+            self.problems.append(repr(problem))
         levels[-1].closers.clear()
-        self.stream = self.client.send_headers(None, self.client.fields("POST", prefix + "/example.Echo/Held", CALL))
-        self.record = self.client.streams[self.stream]
-        self.talk()
 
-    def talk(self):
-        self.sent += self.client.send_data(self.stream, bytes(1000))
-        self.client.wait(lambda: len(self.record.body) >= self.sent or self.record.ended or self.record.error, STUCK_S)
+    def begin(self):
+        self.attempt(self.send_first)
 
     def finish(self):
         """A list of what is wrong."""
-        try:
-            self.talk()
-            self.client.send_data(self.stream, b"", True)
-            self.client.response(self.stream, STUCK_S)
-        except (OSError, ProtocolError) as problem:
-            return ["a call that was open when a drain began: %r" % problem]
-        finally:
+        self.attempt(self.send_second)
+        if self.client is not None:
             self.client.close()
-        if self.record.status != 200 or len(self.record.body) != 2000 or ("grpc-status", "0") not in self.record.trailers:
-            return ["a call that was open when a drain began: %r" % self.record.__dict__]
-        return []
+        return ["what was open when a drain began: %s%s: %s" % (type(self).__name__, self.prefix, each) for each in self.problems]
 
 
-class HeldUpload:
+class HeldCall(Held):
+    """Messages there and back, as gRPC has them."""
+
+    def send_first(self):
+        self.client = H2Client(self.port, seconds=STUCK_S)
+        fields = self.client.fields("POST", self.prefix + "/example.Echo/Held", CALL)
+        self.stream = self.client.send_headers(None, fields)
+        return self.talk(1000)
+
+    def talk(self, total):
+        self.client.send_data(self.stream, bytes(1000))
+        record = self.client.streams[self.stream]
+        self.got = record.__dict__
+        self.client.wait(lambda: len(record.body) >= total or record.ended or record.error, STUCK_S)
+        return len(record.body) == total
+
+    def send_second(self):
+        if not self.talk(2000):
+            return False
+        self.client.send_data(self.stream, b"", True)
+        response = self.client.response(self.stream, STUCK_S)
+        return response.status == 200 and ("grpc-status", "0") in response.trailers
+
+
+class HeldUpload(Held):
     """Half of a body before, half after."""
 
-    def __init__(self, port):
-        self.client = Client(port, seconds=STUCK_S)
-        levels[-1].closers.clear()
+    def send_first(self):
+        self.client = Client(self.port, seconds=STUCK_S)
         self.client.send_request("POST", "/echo", [("Content-Length", "10"), ("Expect", "100-continue")])
-        self.has_begun = self.client.read_response_head().status == 100
-        self.client.send("hello")
+        self.got = self.client.read_response_head().__dict__
+        self.client.send("hello")  # who sends before it was asked to may not be asked
+        return self.got["status"] == 100
 
-    def finish(self):
-        try:
-            self.client.send("world")
-            response = self.client.read_response()
-        except (OSError, ProtocolError) as problem:
-            return ["an upload that was open when the drain began: %r" % problem]
-        finally:
-            self.client.close()
-        if not self.has_begun or response.status != 200 or "close" not in response.tokens("connection"):
-            return ["an upload that was open when the drain began: %d, %r" % (response.status, response.headers)]
-        return []
+    def send_second(self):
+        self.client.send("world")
+        response = self.client.read_response()
+        self.got = response.__dict__
+        return response.status == 200 and "close" in response.tokens("connection")

@@ -215,7 +215,10 @@ class Visitor(Guest):
         The connection ended under a request. Only where the proxy closed it just then, having seen nothing of the request,
         is that in order (RFC 9112, 9.3.1).
         """
-        if self.asked is not None and (self.has_begun or self.last is not None):
+        if self.asked is not None and isinstance(problem, TimeoutError):
+            self.counts["stuck"] += 1
+            print("HTTP/1: %s is stuck" % self.asked, flush=True)
+        elif self.asked is not None and (self.has_begun or self.last is not None):
             self.unanswered(self.asked, repr(problem), not self.has_begun and not self.was_sent_before)
         self.asked = None
 

@@ -18,8 +18,10 @@ FAILED = (502, 503, 504)  # a backend is away now and then
 FAILED_CALLS = ("13", "14")  # INTERNAL: a stream that was reset; UNAVAILABLE
 MIDDLE = "/middle"
 CALL = [("te", "trailers"), ("content-type", "application/grpc"), ("grpc-timeout", "60S")]
-# while one middle follows the other nobody listens; but whom it let in it serves, and who is not served is sent to the next
-MIDDLE_FAILURES = ("connect_refused",)
+# While one middle follows the other nobody listens; but whom it let in it serves. Between the two steps of its GOAWAY is a
+# time, not a round trip: what a busy proxy begins after that is refused, and an upload that has begun cannot be sent again.
+MIDDLE_FAILURES = ("connect_refused", "stream_refused")
+LAST_FAILURES = {"/h2": ("stream_refused",)}  # of an origin whose GOAWAY has one step only
 
 
 class LastCall:
@@ -76,7 +78,9 @@ class Guest:
     def failed(self, target, what, fields):
         """An answer that the proxy, or the middle, made itself: it is honest, but is there a reason for it?"""
         name = failure_name(fields.get("proxy-status", ""))
-        if self.last is not None:
+        if self.last is not None and name in LAST_FAILURES.get(target[:3], ()):
+            self.counts["at the end: " + name] += 1
+        elif self.last is not None:
             self.wrong("%s while nothing was away: %s, %s" % (target, what, name))
         elif target.startswith(MIDDLE):
             self.counts["middle: " + name] += 1

@@ -24,7 +24,8 @@ def soak():
     is_(result.returncode, 0, "nothing is left behind, and every answer was right")
     report = re.search(r"(?m)^drains under load: .*$", result.stdout)
     drains = re.findall(r"[1-9]\d* of the (proxy|middle)", report.group() if report else "")
-    ok("middle" in drains or ENGINE == "h2o", "a proxy behind it was drained while it served")
+    if ENGINE == "gomesh":  # the other one does not speak HTTP/2 to backends
+        ok("middle" in drains, "a proxy behind it was drained while it served")
     ok("proxy" in drains, "and it was drained itself, under load")
 
 

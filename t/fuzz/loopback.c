@@ -30,10 +30,8 @@ typedef struct end {
     int unread; /* bytes that its owner did not want yet */
 } end_t;
 
-int __wrap_gettimeofday(struct timeval *time, void *zone);
-
-/* The library's timers are by it: they must not stop when somebody sets the clock back. */
-int __wrap_gettimeofday(struct timeval *tv, void *zone)
+/* In the C library's place: the timers of libh2o are by it, and must not stop when the clock is set back. */
+int gettimeofday(struct timeval *restrict tv, void *restrict zone)
 {
     struct timespec now;
 

@@ -7,12 +7,9 @@
  *
  * If the last byte is a '!', the client resets its connection while what it asked for is being found out.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +24,7 @@
 #include "config/load.h"
 #include "http/head.h"
 #include "json.h"
+#include "loopback.h"
 #include "messages.h"
 #include "server/checks.h"
 #include "server/generation.h"
@@ -34,10 +32,11 @@
 
 #define WORKERS 2
 #define CLUSTERS 4
-#define MAX_FDS 128
 #define MAX_LATE 64
 #define QUIET_TURNS 3
-#define MAX_TURNS 2000
+#define MAX_TURNS 2000  /* without a byte */
+#define GIVES_UP_MS 400 /* at least: after that a silent client of HTTP/1.0 may count as gone */
+#define SLOW_TURNS 200  /* in which time passes in small steps */
 #define BLOCK_BYTES (64 * 1024)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -57,9 +56,11 @@ static struct {
     int listener;
     struct sockaddr_in address;
     uint64_t now_ms;
-    struct pollfd fds[MAX_FDS]; /* those that are open before an input */
+    loopback_files_t files; /* those that are open before an input */
     /* of one input */
     size_t window;
+    bool is_told, was_cut; /* the client: that its connection is over, by a reset */
+    uint64_t waited_ms;    /* at once, since it has left, without a byte */
     unsigned surveys, drains;
     gm_survey_t *late[MAX_LATE]; /* sheets that worker 1 has not handed in */
     size_t late_count;
@@ -166,30 +167,20 @@ static void keep_requests(void)
     gm_ring_add(world.ring, &(gm_record_t){.failure = GM_FAILURE_BAD_REQUEST});
 }
 
-static int open_port(struct sockaddr_in *address, int backlog)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    socklen_t length = sizeof(*address);
-
-    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    require(fd != -1 && bind(fd, (void *)address, length) == 0 &&
-                getsockname(fd, (void *)address, &length) == 0 && (backlog < 0 || listen(fd, backlog) == 0),
-            "a port can be had");
-    return fd;
-}
-
 /* One whose packets get no answer, one where nobody is, one that has no address yet, one that has none. */
 static void make_clusters(void)
 {
     const gm_look_up_error_t unknown = {GM_FAILURE_DNS_FAILED, "Name or service not known"};
     struct sockaddr_in full, dead;
+    char host[LOOPBACK_TEXT_BYTES];
 
-    open_port(&full, 0);
+    loopback_open(&full, 0, 0);
     for (int i = 0; i != 4; ++i)
         connect(socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), (void *)&full, sizeof(full));
-    open_port(&dead, -1);
-    world.clusters[0] = gm_cluster_create("full", "127.0.0.1", ntohs(full.sin_port), "full:1");
-    world.clusters[1] = gm_cluster_create("dead", "127.0.0.1", ntohs(dead.sin_port), "dead:1");
+    loopback_open(&dead, 0, -1);
+    loopback_print(&full, host);
+    world.clusters[0] = gm_cluster_create("full", host, ntohs(full.sin_port), "full:1");
+    world.clusters[1] = gm_cluster_create("dead", host, ntohs(dead.sin_port), "dead:1");
     world.clusters[2] = gm_cluster_create("new", "new.internal", 1, "new.internal:1");
     world.clusters[3] = gm_cluster_create("none", "none.internal", 1, "none.internal:1");
     gm_cluster_set_addresses(world.clusters[3], NULL, 0, &unknown);
@@ -242,18 +233,11 @@ static void make_world(void)
         abort();
     world.now_ms = 1000000;
     world.loop = h2o_evloop_create();
-    world.listener = open_port(&world.address, 64);
+    world.listener = loopback_open(&world.address, 0, 64);
     make_clusters();
     keep_requests();
     make_window(0, "admin: { listen: 'admin.test:1' }");
     make_window(1, "admin: { ready_needs_backend: true }");
-}
-
-static void look_at_fds(struct pollfd *fds)
-{
-    for (int i = 0; i != MAX_FDS; ++i)
-        fds[i] = (struct pollfd){.fd = i};
-    poll(fds, MAX_FDS, 0); /* POLLNVAL where nothing is open */
 }
 
 /* Nothing of the input before. */
@@ -269,36 +253,24 @@ static void begin(const uint8_t *data, size_t size)
     for (size_t i = 0; i != CLUSTERS; ++i)
         gm_cluster_note_attempt(world.clusters[i], 0, false);
     gm_log_set_level(GM_LOG_INFO);
-    look_at_fds(world.fds);
+    world.is_told = world.was_cut = false;
+    world.waited_ms = 0;
+    loopback_look_at_files(&world.files);
 }
 
 /* ---- the client */
 
-/* Each from another address: a port of one is not free again at once. */
-static int connect_client(void)
+/* Its bytes are there before the window looks. @return the client */
+static int begin_client(gm_front_t *front, const uint8_t *data, size_t size)
 {
-    static uint32_t number;
-    struct sockaddr_in from = {.sin_family = AF_INET};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    int fd = loopback_connect(&world.address, 0), accepted = loopback_accept(world.listener, fd);
 
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++number % 65536);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-    require(fd != -1 && bind(fd, (void *)&from, sizeof(from)) == 0, "a client has an address");
-    do
-        errno = 0; /* the fuzzer's alarm clock may interrupt */
-    while (connect(fd, (void *)&world.address, sizeof(world.address)) != 0 && errno == EINTR);
-    require(errno == 0 || errno == EISCONN, "a client can connect");
-    return fd;
-}
-
-static void accept_client(gm_front_t *front)
-{
-    int fd = accept4(world.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-    require(fd != -1, "a client can be accepted");
+    if (size != 0)
+        require(send(fd, data, size, MSG_NOSIGNAL) == (ssize_t)size, "it can all be sent");
+    loopback_await(accepted, size);
     atomic_fetch_add(&world.open, 1);
-    gm_front_accept(front, h2o_evloop_socket_create(world.loop, fd, 0), NULL);
+    gm_front_accept(front, h2o_evloop_socket_create(world.loop, accepted, 0), NULL);
+    return fd;
 }
 
 /* @return whether anything came */
@@ -310,7 +282,11 @@ static bool turn(int fd, gm_buffer_t *got, int32_t wait_ms)
     h2o_evloop_run(world.loop, wait_ms);
     gm_watches_sweep(
         gm_generation_watches(world.windows[world.window].generation, world.windows[world.window].context));
-    length = fd != -1 ? recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT) : -1;
+    if (fd == -1)
+        return false;
+    length = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+    world.was_cut = world.was_cut || (length == -1 && errno == ECONNRESET);
+    world.is_told = world.is_told || world.was_cut || length == 0;
     if (length > 0)
         gm_buffer_append(got, bytes, (size_t)length);
     return length > 0;
@@ -322,7 +298,29 @@ static void settle(int fd, gm_buffer_t *got)
         quiet = turn(fd, got, 0) ? 0 : quiet + 1;
 }
 
-/* @param fd  closed. Late sheets come in, limits are over, until the window has let go of the client */
+/* Late sheets come in, limits are over, until the window has let go of the client. */
+static void wear_out(gm_front_t *front, int fd, gm_buffer_t *got)
+{
+    uint64_t heard_ms = world.now_ms;
+
+    for (unsigned turns = 0, silent = 0; silent != MAX_TURNS && gm_front_count(front) != 0;
+         ++turns, ++silent) {
+        if (turn(fd, got, turns < QUIET_TURNS ? 0 : 1)) {
+            silent = 0;
+            heard_ms = world.now_ms;
+        }
+        if (world.now_ms - heard_ms > world.waited_ms)
+            world.waited_ms = world.now_ms - heard_ms;
+        if (turns >= QUIET_TURNS)
+            world.now_ms += turns < SLOW_TURNS ? 50 : GM_PROBE_PAUSE_MS;
+        if (world.late_count != 0 && turns % 50 == 49) /* further pages were asked for */
+            hand_in_late();
+    }
+    hand_in_late();
+    require(gm_front_count(front) == 0, "who has left is not served any more");
+}
+
+/* @param fd  closed */
 static void leave(gm_front_t *front, int fd, bool resets, gm_buffer_t *got)
 {
     struct linger at_once = {.l_onoff = 1, .l_linger = 0};
@@ -337,17 +335,27 @@ static void leave(gm_front_t *front, int fd, bool resets, gm_buffer_t *got)
     settle(fd, got);
     if (world.surveys % 2 == 0)
         hand_in_late();
-    for (unsigned turns = 0; turns != MAX_TURNS && gm_front_count(front) != 0; ++turns) {
+    wear_out(front, fd, got);
+    if (fd == -1)
+        return;
+    for (unsigned turns = 0; turns != MAX_TURNS && !world.is_told; ++turns) /* the last bytes may be late */
         turn(fd, got, turns < QUIET_TURNS ? 0 : 1);
-        world.now_ms += turns < QUIET_TURNS ? 0 : 50;
-        if (world.late_count != 0 && turns % 50 == 49) /* further pages were asked for */
-            hand_in_late();
+    require(world.is_told, "who is not served any more is told");
+    close(fd);
+}
+
+/* A probe that nobody waits for any more is over as well. */
+static void end_probe(gm_buffer_t *got)
+{
+    loopback_files_t files;
+
+    world.now_ms += GM_PROBE_PAUSE_MS;
+    for (unsigned turns = 0; turns != MAX_TURNS; ++turns) {
+        loopback_look_at_files(&files);
+        if (loopback_compare_files(&files, &world.files) == -1)
+            break;
+        turn(-1, got, 1);
     }
-    hand_in_late();
-    require(gm_front_count(front) == 0, "who has left is not served any more");
-    settle(fd, got);
-    if (fd != -1)
-        close(fd);
 }
 
 /* ---- what must be true */
@@ -434,6 +442,15 @@ static size_t check_answer(const char *bytes, size_t size, bool is_head, const g
     return length <= size ? length : 0;
 }
 
+/*
+ * Whoever has said his last byte while something was being found out: his body will never be whole, or he
+ * speaks HTTP/1.0 and cannot be asked by an interim answer whether he still listens.
+ */
+static bool may_be_given_up(const messages_request_t *request)
+{
+    return request->is_cut || (request->is_old && world.was_cut && world.waited_ms >= GIVES_UP_MS);
+}
+
 static void check_answers(const gm_buffer_t *sent, const gm_buffer_t *got, bool has_left)
 {
     static messages_requests_t requests;
@@ -452,23 +469,22 @@ static void check_answers(const gm_buffer_t *sent, const gm_buffer_t *got, bool 
         at += length;
     }
     require(answers <= requests.count + 1, "nobody gets more answers than questions");
-    require(answers != 0 || requests.count == 0 || has_left, "whoever asks is answered");
+    require(answers != 0 || requests.count == 0 || has_left || may_be_given_up(&requests.items[0]),
+            "whoever asks is answered");
     messages_dispose_requests(&requests);
 }
 
 static void check_world(const gm_buffer_t *sent)
 {
-    struct pollfd fds[MAX_FDS];
+    loopback_files_t files;
 
     require(world.drains == 0 || (has_text(sent, "POST") && has_text(sent, "/drain")),
             "only POST /drain ends it");
     require(gm_log_get_level() == GM_LOG_INFO || (has_text(sent, "POST") && has_text(sent, "level=")),
             "only POST /log/level changes the level");
     require(atomic_load(&world.open) == 0, "no connection is counted");
-    look_at_fds(fds);
-    for (int i = 0; i != MAX_FDS; ++i)
-        require((fds[i].revents & POLLNVAL) == (world.fds[i].revents & POLLNVAL),
-                "the same files are open as before");
+    loopback_look_at_files(&files);
+    require(loopback_compare_files(&files, &world.files) == -1, "the same files are open as before");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -484,15 +500,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     front = gm_generation_create_front(world.windows[world.window].generation,
                                        world.windows[world.window].context, &world.open);
     gm_buffer_append(&sent, (const char *)data, size);
-    fd = connect_client();
-    accept_client(front);
-    if (size != 0)
-        require(send(fd, data, size, MSG_NOSIGNAL) == (ssize_t)size, "it can all be sent");
+    fd = begin_client(front, data, size);
     settle(fd, &got);
     leave(front, fd, resets, &got);
-    world.now_ms += GM_PROBE_PAUSE_MS; /* a probe that nobody waits for any more is over */
-    for (int i = 0; i != 10 && world.window == 1 && has_text(&sent, "/readyz"); ++i)
-        turn(-1, &got, 1);
+    if (world.window == 1 && has_text(&sent, "/readyz"))
+        end_probe(&got);
     check_answers(&sent, &got, resets);
     check_world(&sent);
     gm_front_destroy(front);

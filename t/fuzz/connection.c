@@ -7,12 +7,10 @@
  * The input is a script: actions behind tildes, one letter each and what belongs to it; see act(). An action
  * whose letter follows a "-" happens at once with the one before it.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -27,6 +25,7 @@
 #include "base/clock.h"
 #include "config/load.h"
 #include "frames.h"
+#include "loopback.h"
 #include "messages.h"
 #include "server/checks.h"
 #include "server/generation.h"
@@ -38,9 +37,9 @@
 #define MAX_BLOCKS 24
 #define MAX_TURNS 256
 #define QUIET_TURNS 3
+#define MAX_WAITS 2000 /* of a millisecond, per input, for what is on its way */
 #define BLOCK_BYTES (64 * 1024)
 #define SMALL_BUFFER_BYTES (8 * 1024)
-#define MAX_FDS 128
 #define PATIENCE 200
 #define SWEEP_MS 500        /* as long as the watches may sleep */
 #if defined(FUZZ_H2_ORIGIN) /* origins speak HTTP/2, and so do clients that begin by 'N' */
@@ -90,7 +89,7 @@ static struct {
     int client_listener, origin_listener;
     struct sockaddr_in client_address;
     uint64_t now_ms;
-    struct pollfd fds[MAX_FDS]; /* those that are open before an input */
+    loopback_files_t files; /* those that are open before an input */
 } world;
 
 /* What belongs to one input. */
@@ -98,7 +97,8 @@ typedef struct stage {
     gm_front_t *front;
     peer_t clients[MAX_CLIENTS], origins[MAX_ORIGINS];
     size_t client_count, origin_count, client, origin;
-    unsigned blocks;
+    unsigned blocks, waits;
+    uint64_t sum; /* of what the kernel had done, at the last look */
     bool was_cut, has_waited;
     bool is_rude;     /* origins that come say no SETTINGS */
     bool may_be_over; /* an answer whose end is that of its connection, or the last chunk */
@@ -124,45 +124,31 @@ static void require(bool condition, const char *what)
         die(what);
 }
 
-static int open_listener(struct sockaddr_in *address, int receive_bytes, bool listens)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    socklen_t length = sizeof(*address);
-
-    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    require(fd != -1 && bind(fd, (void *)address, length) == 0 &&
-                getsockname(fd, (void *)address, &length) == 0,
-            "a port can be had");
-    if (listens)
-        require(setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof(receive_bytes)) == 0 &&
-                    listen(fd, 64) == 0,
-                "a port can be listened at");
-    return fd;
-}
-
 static char *no_variable(const char *name)
 {
     (void)name;
     return NULL;
 }
 
-static gm_snapshot_t *load(unsigned origin_port, unsigned dead_port)
+static gm_snapshot_t *load(const struct sockaddr_in *origin, const struct sockaddr_in *dead)
 {
     static const gm_load_context_t context = {GM_CHECKS, no_variable};
     gm_diagnostics_t diagnostics = {0};
     gm_snapshot_t *snapshot;
     gm_buffer_t text = {0};
+    char host[LOOPBACK_TEXT_BYTES];
 
+    loopback_print(origin, host);
     gm_buffer_printf(
         &text,
         "proxy:\n"
         "  workers: 1\n"
-        "  backend: { host: 127.0.0.1, port: %u" PROTOCOL " }\n"
+        "  backend: { host: %s, port: %u" PROTOCOL " }\n"
         "  trusted_proxies: [127.0.0.0/8]\n"
         "  timeout: { request_timeout: 90s }\n"
         "  limits: { max_request_body: 300KiB, max_requests_per_connection: 20 }\n" HTTP2_CONFIG "routes:\n"
-        "  - { match: { path: { prefix: /dead } }, backend: { host: 127.0.0.1, port: %u" PROTOCOL " } }\n",
-        origin_port, dead_port);
+        "  - { match: { path: { prefix: /dead } }, backend: { host: %s, port: %u" PROTOCOL " } }\n",
+        host, ntohs(origin->sin_port), host, ntohs(dead->sin_port));
     snapshot = gm_load_text("fuzz", text.text, text.length, &context, &diagnostics);
     gm_buffer_dispose(&text);
     if (snapshot == NULL)
@@ -170,13 +156,6 @@ static gm_snapshot_t *load(unsigned origin_port, unsigned dead_port)
     require(snapshot != NULL, text.text);
     gm_diagnostics_dispose(&diagnostics);
     return snapshot;
-}
-
-static void look_at_fds(struct pollfd *fds)
-{
-    for (int i = 0; i != MAX_FDS; ++i)
-        fds[i] = (struct pollfd){.fd = i};
-    poll(fds, MAX_FDS, 0); /* POLLNVAL where nothing is open */
 }
 
 static void make_world(void)
@@ -193,10 +172,10 @@ static void make_world(void)
                     NULL) != 0)
         abort();
     world.now_ms = 1000000;
-    world.client_listener = open_listener(&world.client_address, BLOCK_BYTES, true);
-    world.origin_listener = open_listener(&origin, SMALL_BUFFER_BYTES, true);
-    open_listener(&dead, 0, false); /* bound by us, so that nobody else listens there */
-    snapshot = load(ntohs(origin.sin_port), ntohs(dead.sin_port));
+    world.client_listener = loopback_open(&world.client_address, BLOCK_BYTES, 64);
+    world.origin_listener = loopback_open(&origin, SMALL_BUFFER_BYTES, 64);
+    loopback_open(&dead, 0, -1); /* bound by us, so that nobody else listens there */
+    snapshot = load(&origin, &dead);
     world.generation = gm_generation_create(snapshot, 1, &err);
     require(world.generation != NULL, "a generation can be made");
     gm_snapshot_release(snapshot);
@@ -267,37 +246,14 @@ static bool listen_to(peer_t *self)
     return has_heard || self->saw_end || self->saw_reset;
 }
 
-/* Each from another address: a port of one is not free again at once. */
-static int connect_client(void)
-{
-    static uint32_t number;
-    struct sockaddr_in from = {.sin_family = AF_INET};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), size = SMALL_BUFFER_BYTES, on = 1;
-
-    from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++number % 65536);
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
-    require(fd != -1 && bind(fd, (void *)&from, sizeof(from)) == 0, "a client has an address");
-    do
-        errno = 0; /* the fuzzer's alarm clock may interrupt */
-    while (connect(fd, (void *)&world.client_address, sizeof(world.client_address)) != 0 && errno == EINTR);
-    if (errno == 0 || errno == EISCONN)
-        return fd;
-    perror("connection: a client");
-    die("it cannot connect");
-    return -1;
-}
-
 static void add_client(stage_t *stage, bool is_http2)
 {
     int fd, accepted, size = SMALL_BUFFER_BYTES;
 
     if (stage->client_count == MAX_CLIENTS)
         return;
-    fd = connect_client();
-    accepted = accept4(world.client_listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    require(accepted != -1, "a client can be accepted");
+    fd = loopback_connect(&world.client_address, size);
+    accepted = loopback_accept(world.client_listener, fd);
     setsockopt(accepted, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)); /* so that it can be full */
     setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
     stage->client = stage->client_count;
@@ -347,10 +303,28 @@ static bool turn(stage_t *stage, int32_t wait_ms)
     return moves;
 }
 
+/* What looks quiet may only be slow. @return whether something has come since, or is waited for */
+static bool is_kernel_busy(stage_t *stage)
+{
+    uint64_t sum;
+    bool is_in_flight = loopback_is_in_flight(&sum), has_changed = sum != stage->sum;
+
+    stage->sum = sum;
+    if (!is_in_flight || stage->waits == MAX_WAITS)
+        return has_changed;
+    ++stage->waits;
+    turn(stage, 1);
+    return true;
+}
+
 static void settle(stage_t *stage)
 {
-    for (unsigned turns = 0, quiet = 0; quiet != QUIET_TURNS && turns != MAX_TURNS; ++turns)
-        quiet = turn(stage, 0) ? 0 : quiet + 1;
+    unsigned turns = 0;
+
+    do
+        for (unsigned quiet = 0; quiet != QUIET_TURNS && turns != MAX_TURNS; ++turns)
+            quiet = turn(stage, 0) ? 0 : quiet + 1;
+    while (turns != MAX_TURNS && is_kernel_busy(stage));
 }
 
 static void pass(stage_t *stage, uint64_t ms)
@@ -404,12 +378,15 @@ static void say_block(stage_t *stage, peer_t *peer)
 static void say_switch(peer_t *peer)
 {
     static const char name[] = "sec-websocket-key: ", guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
-    const char *key = NULL, *end = peer->got.text + peer->got.length;
+    const char *key = NULL, *end;
     char joined[24 + sizeof(guid)], text[128];
     unsigned char digest[EVP_MAX_MD_SIZE], accept[32];
 
+    if (peer->got.length == 0)
+        return;
+    end = peer->got.text + peer->got.length;
     for (const char *at = peer->got.text;
-         at != NULL && (at = memmem(at, (size_t)(end - at), name, sizeof(name) - 1)) != NULL;)
+         (at = memmem(at, (size_t)(end - at), name, sizeof(name) - 1)) != NULL;)
         key = at += sizeof(name) - 1;
     if (key == NULL || end - key < 24)
         return;
@@ -667,16 +644,15 @@ static void check_streams(const stage_t *stage)
 
 static void check_nothing_is_left(void)
 {
-    struct pollfd fds[MAX_FDS];
+    loopback_files_t files;
+    int number;
 
     require(atomic_load(&world.open) == 0, "no connection is counted");
-    look_at_fds(fds);
-    for (int i = 0; i != MAX_FDS; ++i)
-        if ((fds[i].revents & POLLNVAL) != (world.fds[i].revents & POLLNVAL)) {
-            fprintf(stderr, "connection: number %d is %s\n", i,
-                    fds[i].revents & POLLNVAL ? "closed" : "open");
-            die("the engine has other files open than before");
-        }
+    loopback_look_at_files(&files);
+    if ((number = loopback_compare_files(&files, &world.files)) == -1)
+        return;
+    fprintf(stderr, "connection: number %d is %s\n", number, files.is_open[number] ? "open" : "closed");
+    die("the engine has other files open than before");
 }
 
 /* ---- the end */
@@ -781,7 +757,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     if (world.loop == NULL)
         make_world();
-    look_at_fds(world.fds);
+    loopback_look_at_files(&world.files);
     world.context->shutdown_requested = 0;
     stage.front = gm_generation_create_front(world.generation, world.context, &world.open);
     add_client(&stage, IS_HTTP2);

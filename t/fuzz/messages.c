@@ -179,23 +179,26 @@ static messages_found_t found_at(const cursor_t *self, const char *bytes, const 
 /* ---- what a client sent */
 
 /* @return how long the body is with its framing; SIZE_MAX = not whole, or not good */
-static size_t read_body(const gm_head_t *head, const char *bytes, size_t size, gm_buffer_t *body)
+static size_t read_body(const gm_head_t *head, const char *bytes, size_t size, messages_request_t *request)
 {
     gm_framing_t framing;
     gm_buffer_t copy = {0};
-    bool has_length = head->content_length != GM_HEAD_NO_LENGTH, is_whole;
+    bool has_length = head->content_length != GM_HEAD_NO_LENGTH, is_good, is_whole;
     size_t left = size;
 
     gm_framing_init(&framing, head->is_chunked ? GM_FRAMING_CHUNKED : GM_FRAMING_LENGTH,
                     !head->is_chunked && has_length ? head->content_length : 0);
     if (framing.has_ended)
         return 0;
+    request->is_cut = size == 0;
     if (size == 0)
         return SIZE_MAX;
     gm_buffer_append(&copy, bytes, size);
-    is_whole = gm_framing_feed(&framing, copy.text, &left) == 0 && framing.has_ended;
+    is_good = gm_framing_feed(&framing, copy.text, &left) == 0;
+    is_whole = is_good && framing.has_ended;
+    request->is_cut = is_good && !is_whole;
     if (framing.ready != 0)
-        gm_buffer_append(body, copy.text, framing.ready);
+        gm_buffer_append(&request->body, copy.text, framing.ready);
     size -= left - framing.ready; /* what follows */
     gm_framing_dispose(&framing);
     gm_buffer_dispose(&copy);
@@ -223,7 +226,7 @@ void messages_read_client(const char *bytes, size_t size, messages_requests_t *r
             return;
         bytes += head.length;
         size -= head.length;
-        if ((body = read_body(&head, bytes, size, &request->body)) == SIZE_MAX)
+        if ((body = read_body(&head, bytes, size, request)) == SIZE_MAX)
             return;
         bytes += body;
         size -= body;

@@ -12,6 +12,7 @@
 /** What a client asked for, as far as answers depend on it. */
 typedef struct messages_request {
     bool is_head, is_old; /* HEAD; HTTP/1.0 */
+    bool is_cut;          /* its body goes on where the stream ends */
     gm_buffer_t body;     /* owned; without its framing; what there is of it */
 } messages_request_t;
 

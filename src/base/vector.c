@@ -4,14 +4,8 @@
  */
 #include "base/vector.h"
 
-#include <string.h>
-
-void *gm_vector_grow(void *items, size_t item_bytes, size_t size, size_t *capacity)
+void *gm_vector_double(void *items, size_t item_bytes, size_t *capacity)
 {
-    if (size == *capacity) {
-        *capacity = *capacity != 0 ? *capacity * 2 : 4;
-        items = gm_realloc(items, *capacity * item_bytes);
-    }
-    memset((char *)items + size * item_bytes, 0, item_bytes);
-    return items;
+    *capacity = *capacity != 0 ? *capacity * 2 : 4;
+    return gm_realloc(items, *capacity * item_bytes);
 }

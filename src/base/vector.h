@@ -3,6 +3,7 @@
 #define GM_BASE_VECTOR_H
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -28,7 +29,16 @@
         (vector)->size = (vector)->capacity = 0;                                                             \
     } while (0)
 
-/** Makes room for one more item and zeroes it; used by gm_vector_push only. */
-GM_MUST_USE void *gm_vector_grow(void *items, size_t item_bytes, size_t size, size_t *capacity);
+/** Twice the room; used by gm_vector_push only, as the next one. */
+GM_MUST_USE void *gm_vector_double(void *items, size_t item_bytes, size_t *capacity);
+
+/** Makes room for one more item and zeroes it. */
+GM_MUST_USE static inline void *gm_vector_grow(void *items, size_t item_bytes, size_t size, size_t *capacity)
+{
+    if (size == *capacity)
+        items = gm_vector_double(items, item_bytes, capacity);
+    memset((char *)items + size * item_bytes, 0, item_bytes);
+    return items;
+}
 
 #endif

@@ -37,7 +37,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     stream->session = self;
     stream->priority.urgency = GM_PRIORITY_URGENCY;
     nghttp2_session_set_stream_user_data(ng, stream->id, stream);
-    self->headed = stream;
+    self->headed = self->found = stream;
     return 0;
 }
 
@@ -161,14 +161,22 @@ static int on_data_chunk(nghttp2_session *ng, uint8_t flags, int32_t id, const u
     return 0;
 }
 
-void gm_http2_session_part(gm_http2_session_t *self, gm_http2_stream_t *stream)
+/* The other way round nghttp2 forgets it, or is made to. */
+static void forget(gm_http2_session_t *self, gm_http2_stream_t *stream)
 {
-    nghttp2_session_set_stream_user_data(self->ng, stream->id, NULL);
     if (h2o_linklist_is_linked(&stream->link))
         h2o_linklist_unlink(&stream->link);
     if (self->headed == stream)
         self->headed = NULL;
+    if (self->found == stream)
+        self->found = NULL;
     stream->session = NULL;
+}
+
+void gm_http2_session_part(gm_http2_session_t *self, gm_http2_stream_t *stream)
+{
+    nghttp2_session_set_stream_user_data(self->ng, stream->id, NULL);
+    forget(self, stream);
 }
 
 static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void *data)
@@ -180,7 +188,7 @@ static int on_stream_close(nghttp2_session *ng, int32_t id, uint32_t error, void
     if (stream == NULL)
         return 0;
     --self->stream_count;
-    gm_http2_session_part(self, stream);
+    forget(self, stream);
     self->options.events->on_close(stream, error);
     return 0;
 }

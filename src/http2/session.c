@@ -340,6 +340,8 @@ static int feed(gm_http2_session_t *self)
     self->heard += input->size;
     self->is_busy = true;
     taken = nghttp2_session_mem_recv(self->ng, (const uint8_t *)input->bytes, input->size);
+    if (self->options.events->on_told != NULL)
+        self->options.events->on_told(self->options.data);
     self->is_busy = false;
     gm_transport_clear(&self->options.sock->input);
     if (taken >= 0)

@@ -88,6 +88,8 @@ typedef struct gm_http2_events {
     void (*on_malformed)(gm_http2_stream_t *stream);
     /** A stream is reset, by the peer or by us; for those who count. NULL = nobody does */
     void (*on_reset)(void *data, bool by_peer, uint32_t code);
+    /** All that had come is told: who waits for more of it waits for the peer. NULL = so what */
+    void (*on_told)(void *data);
     /** The peer has said what it allows. NULL = so what */
     void (*on_settings)(void *data);
     /** The peer takes no new streams; those that it will not look at end with REFUSED_STREAM. NULL = so what

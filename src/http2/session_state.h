@@ -14,6 +14,7 @@ struct gm_http2_session {
     gm_reader_t reader;
     gm_buffer_t out;           /* being written, or filled */
     gm_http2_stream_t *headed; /* whose head or trailers are coming; NULL = nobody's */
+    gm_http2_stream_t *found;  /* the last one that was looked for, as a rule also the next; NULL = none */
     bool has_trailers;         /* trailers */
     h2o_linklist_t sent;       /* streams whose bytes are all in `out` */
     gm_watch_t writing;        /* the peer is to take something */
@@ -58,7 +59,9 @@ nghttp2_nv *gm_http2_session_pairs(const gm_http2_field_t *fields, size_t count,
 /** @return NULL = its owner does not know it, or nobody does */
 static inline gm_http2_stream_t *gm_http2_session_find(gm_http2_session_t *self, int32_t id)
 {
-    return nghttp2_session_get_stream_user_data(self->ng, id);
+    if (self->found == NULL || self->found->id != id)
+        self->found = nghttp2_session_get_stream_user_data(self->ng, id);
+    return self->found;
 }
 
 /** Session and stream know each other no more. */

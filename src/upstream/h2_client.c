@@ -139,6 +139,15 @@ static void on_close(gm_http2_stream_t *stream, uint32_t error)
     make_room(self); /* last: one that was refused may have to wait for it */
 }
 
+/* Each of them may end any of the others. */
+static void on_told(void *data)
+{
+    h2o_linklist_t *news = &client_of(data)->news;
+
+    while (!h2o_linklist_is_empty(news))
+        gm_h2_exchange_tell(H2O_STRUCT_FROM_MEMBER(gm_h2_exchange_t, news, news->next));
+}
+
 static void on_offence(void *data, gm_offence_t why)
 {
     gm_h2_client_t *self = client_of(data);
@@ -220,6 +229,7 @@ static const gm_http2_events_t session_events = {.on_field = gm_h2_exchange_on_f
                                                  .on_data = gm_h2_exchange_on_data,
                                                  .on_end = gm_h2_exchange_on_end,
                                                  .on_sent = gm_h2_exchange_on_sent,
+                                                 .on_told = on_told,
                                                  .on_close = on_close,
                                                  .on_gone = on_gone,
                                                  .on_stalled = on_stalled,
@@ -287,6 +297,7 @@ gm_h2_client_t *gm_h2_client_create(const gm_h2_client_options_t *options, h2o_s
     self->sock = sock;
     self->is_tls = wire != NULL;
     h2o_linklist_init_anchor(&self->exchanges);
+    h2o_linklist_init_anchor(&self->news);
     let_kernel_watch(self);
     gm_transport_init(sock, wire);
     self->session = gm_http2_session_create_client(&session);

@@ -51,6 +51,7 @@ struct gm_h2_client {
     gm_watch_t pulse;                      /* ping_ms */
     gm_watch_t settling;                   /* settle_ms */
     h2o_linklist_t exchanges;              /* also those whose owners have left, until their streams end */
+    h2o_linklist_t news;                   /* of them: those whose owners are to hear of a body */
     size_t count;
     gm_http2_fields_t fields; /* owned; of the request that is being written */
     gm_buffer_t spare;        /* owned; an exchange's `head` that was read, for the next one */

@@ -58,8 +58,15 @@ gm_h2_exchange_t *gm_h2_exchange_create(gm_h2_client_t *client, const gm_exchang
     return self;
 }
 
+static void hush(gm_h2_exchange_t *self)
+{
+    if (h2o_linklist_is_linked(&self->news))
+        h2o_linklist_unlink(&self->news);
+}
+
 void gm_h2_exchange_destroy(gm_h2_exchange_t *self)
 {
+    hush(self);
     gm_watch_stop(&self->watch);
     gm_framing_dispose(&self->super.framing);
     gm_buffer_dispose(&self->head);
@@ -85,6 +92,7 @@ static void leave(gm_h2_exchange_t *self)
         return;
     }
     self->is_orphan = true;
+    hush(self);
     gm_watch_stop(&self->watch);
     if (self->input->size != 0)
         gm_http2_stream_consume(&self->stream, self->input->size);
@@ -229,6 +237,14 @@ void gm_h2_exchange_on_sent(gm_http2_stream_t *stream)
 
 /* ---- the answer */
 
+/* Head, body and end come in one read, as a rule, and go out in one write if the owner hears of them at once.
+ */
+static void tell_soon(gm_h2_exchange_t *self)
+{
+    if (!h2o_linklist_is_linked(&self->news))
+        h2o_linklist_insert(&self->client->news, &self->news);
+}
+
 /* What nghttp2 cannot know. The stream ends, and with it the exchange. */
 static void refuse(gm_h2_exchange_t *self, const char *why)
 {
@@ -325,7 +341,7 @@ void gm_h2_exchange_on_head(gm_http2_stream_t *stream, bool has_ended)
         return;
     }
     watch(self, self->read_ms);
-    self->super.events->on_body(self->super.data);
+    tell_soon(self);
 }
 
 void gm_h2_exchange_on_data(gm_http2_stream_t *stream, const char *bytes, size_t length)
@@ -345,7 +361,7 @@ void gm_h2_exchange_on_data(gm_http2_stream_t *stream, const char *bytes, size_t
         gm_watch_stop(&self->watch);
     else
         gm_watch_renew(&self->watch);
-    self->super.events->on_body(self->super.data);
+    tell_soon(self);
 }
 
 void gm_h2_exchange_on_end(gm_http2_stream_t *stream)
@@ -355,8 +371,15 @@ void gm_h2_exchange_on_end(gm_http2_stream_t *stream)
     if (self->is_orphan || self->is_malformed)
         return;
     gm_watch_stop(&self->watch);
-    gm_buffer_append(&self->super.framing.chunked.trailers, self->pending.text, self->pending.length);
+    if (self->pending.length != 0)
+        gm_buffer_append(&self->super.framing.chunked.trailers, self->pending.text, self->pending.length);
     self->super.framing.has_ended = true;
+    tell_soon(self);
+}
+
+void gm_h2_exchange_tell(gm_h2_exchange_t *self)
+{
+    h2o_linklist_unlink(&self->news);
     self->super.events->on_body(self->super.data);
 }
 

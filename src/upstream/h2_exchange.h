@@ -11,6 +11,7 @@ typedef struct gm_h2_exchange {
     gm_h2_client_t *client; /* NULL = the connection has gone */
     gm_blocks_t *blocks;    /* where this is from; borrowed from the pool */
     h2o_linklist_t link;    /* the client's */
+    h2o_linklist_t news;    /* the client's: its owner is to hear of the body */
     gm_watch_t watch;       /* the endpoint is to send or to take something */
     uint64_t read_ms, write_ms, taken;
     gm_buffer_t head;    /* of the answer: a field list, until it is complete */
@@ -39,6 +40,9 @@ void gm_h2_exchange_destroy(gm_h2_exchange_t *self);
 /** It will get no further: the owner, if there still is one, is told. Then only the owner has it. */
 void gm_h2_exchange_fail(gm_h2_exchange_t *self, gm_failure_t failure, const char *detail,
                          bool was_unprocessed);
+
+/** Its owner hears of what has come of the body. */
+void gm_h2_exchange_tell(gm_h2_exchange_t *self);
 
 /* ---- what the session tells: see gm_http2_events_t */
 

@@ -10,12 +10,16 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.realpath(__file__)), "lib"))
+import gomesh_hpack as hpack  # noqa: E402
+from gomesh_http2 import *  # noqa: E402,F403
+from gomesh_http2_origin import H2Origin, backend_of  # noqa: E402
 from gomesh_tap import Skip, now  # noqa: E402
 from gomesh_test import *  # noqa: E402,F403
 
 FEW, MANY, TRACED = 100, 600, 2100
 SYSTEM_CALLS = 6  # wait, read and write, once for the request and once for the answer
-INSTRUCTIONS = 12500
+INSTRUCTIONS = 11800
+HTTP2_INSTRUCTIONS = 38400  # from HTTP/2 to HTTP/2
 OFF = {"log": {"level": "warn", "format": "text"}, "tracing": {"enabled": False}, "metrics": {"path": ""}}
 SAMPLED = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]  # one request in a hundred
 ON = {"log": {"level": "info", "format": "json", "access": {"path": "access.log"}}}
@@ -39,20 +43,27 @@ def fixed(wire):
         wire.send(answer)
 
 
-def run_once(wrapper, requests, seconds, settings):
+def fixed_http2(stream):
+    """The same over HTTP/2: head and body in one piece."""
+    head = hpack.encode([(":status", "200"), ("content-type", "application/json"), ("content-length", "15")])
+    stream.session.send(header_frames(stream.number, head) + frame(DATA, END_STREAM, stream.number, b'{"status":"ok"}'))
+
+
+def run_once(wrapper, requests, seconds, settings, http2=False):
     """
     One proxy under a tool, from start to end, with so many requests. Returns how long they took, and the ids of the
     threads that write logs.
     """
-    config = proxy_config(free_port(), Origin(fixed).port, engine="gomesh", workers=1, **settings)
+    backend = backend_of(H2Origin(fixed_http2)) if http2 else Origin(fixed).port
+    config = proxy_config(free_port(), backend, engine="gomesh", workers=1, **settings)
     port = config["proxy"]["listen_port"]
     process = Process(wrapper + [GOMESH, "proxy", "-config", write_file("costs.yaml", to_yaml(config))], name="proxy")
     wait_until(lambda: listens(port), "the proxy", seconds)
-    client = Client(port, seconds=seconds)
-    headers = [("User-Agent", "costs/1"), ("Accept", "*/*"), ("Accept-Encoding", "gzip")]
+    client = H2Client(port, seconds=seconds, credit=False) if http2 else Client(port, seconds=seconds)
+    headers = [("user-agent", "costs/1"), ("accept", "*/*"), ("accept-encoding", "gzip")]
     began = now()
     for number in range(requests):
-        response = client.request(target="/api/users", headers=headers + (SAMPLED if number % 100 == 50 else []))
+        response = client.request("GET", "/api/users", headers=headers + (SAMPLED if number % 100 == 50 else []))
         if response.status != 200:
             raise AssertionError("status %d" % response.status)
     took, writers = now() - began, threads_called("gm-log", process.pid)
@@ -84,13 +95,13 @@ def per_request(count, requests=MANY):
     return (many - few) / (requests - FEW)
 
 
-def traced(requests, settings):
+def traced(requests, settings, **kind):
     """The thread of each system call, how long the requests took, and the threads that write logs."""
     path = os.path.join(temporary_folder(), "strace")
     command = [want_tool("strace"), "-f", "-qq", "-e", "trace=all", "-o", path]
     if subprocess.run(command + ["true"], capture_output=True).returncode != 0:
         raise Skip("strace may not be used here")
-    took, writers = run_once(command[:1] + ["-D"] + command[1:], requests, 30, settings)
+    took, writers = run_once(command[:1] + ["-D"] + command[1:], requests, 30, settings, **kind)
     with open(path) as file:
         begun = [re.match(r"(\d+) +[a-z_0-9]+\((?!.*<\.\.\. )", line) for line in file]
     return [int(call.group(1)) for call in begun if call], took, writers
@@ -101,6 +112,12 @@ def system_calls():
     note("%.3f system calls per request" % calls)
     ok(SYSTEM_CALLS - 0.5 < calls <= SYSTEM_CALLS + 0.05, "%d system calls per request (%.3f)" % (SYSTEM_CALLS, calls))
     observed_calls(calls)
+
+
+def system_calls_http2():
+    calls = per_request(lambda requests: len(traced(requests, OFF, http2=True)[0]), TRACED)
+    name = "%d system calls per request from HTTP/2 to HTTP/2 (%.3f)" % (SYSTEM_CALLS, calls)
+    ok(SYSTEM_CALLS - 0.5 < calls <= SYSTEM_CALLS + 0.1, name)
 
 
 def observed_calls(off):
@@ -140,9 +157,9 @@ def collecting():
 def instructions():
     valgrind = want_tool("valgrind")
 
-    def count(requests, settings):
+    def count(requests, settings, **kind):
         pattern = os.path.join(temporary_folder(), "callgrind.")
-        run_once([valgrind, "--tool=callgrind", "--callgrind-out-file=" + pattern + "%p"], requests, 60, settings)
+        run_once([valgrind, "--tool=callgrind", "--callgrind-out-file=" + pattern + "%p"], requests, 60, settings, **kind)
         total = 0
         for path in glob.glob(pattern + "*"):
             with open(path, errors="replace") as file:
@@ -152,6 +169,8 @@ def instructions():
 
     number = per_request(lambda requests: count(requests, OFF))
     ok(0 < number <= INSTRUCTIONS, "at most %d instructions per request (%d)" % (INSTRUCTIONS, number))
+    http2 = per_request(lambda requests: count(requests, OFF, http2=True))
+    ok(0 < http2 <= HTTP2_INSTRUCTIONS, "at most %d from HTTP/2 to HTTP/2 (%d)" % (HTTP2_INSTRUCTIONS, http2))
     # one batch in each run, so that sending cancels out: under load hundreds of spans share one
     otlp = {"endpoint": "http://127.0.0.1:%d" % collecting(), "sample": 0, "delay": "1m"}
     more = per_request(lambda requests: count(requests, dict(ON, tracing={"otlp": otlp}))) - number
@@ -159,5 +178,6 @@ def instructions():
 
 
 subtest("system calls", system_calls)
+subtest("system calls of HTTP/2", system_calls_http2)
 subtest("instructions", instructions)
 done()

@@ -31,6 +31,7 @@ typedef struct header {
 struct gm_blocks {
     header_t *kept[CLASSES];
     size_t kept_bytes, max_kept_bytes;
+    size_t used; /* how many blocks are out */
 };
 
 gm_blocks_t *gm_blocks_create(size_t max_kept_bytes)
@@ -41,16 +42,22 @@ gm_blocks_t *gm_blocks_create(size_t max_kept_bytes)
     return self;
 }
 
-void gm_blocks_destroy(gm_blocks_t *self)
+static void trim(gm_blocks_t *self)
 {
-    if (self == NULL)
-        return;
     for (size_t i = 0; i != CLASSES; ++i)
         while (self->kept[i] != NULL) {
             header_t *header = self->kept[i];
             self->kept[i] = header->next;
             free(header);
         }
+    self->kept_bytes = 0;
+}
+
+void gm_blocks_destroy(gm_blocks_t *self)
+{
+    if (self == NULL)
+        return;
+    trim(self);
     free(self);
 }
 
@@ -64,6 +71,7 @@ void *gm_blocks_alloc(gm_blocks_t *self, size_t size)
     size_t class = class_of(size);
     header_t *header;
 
+    ++self->used;
     if (class < CLASSES && self->kept[class] != NULL) {
         header = self->kept[class];
         self->kept[class] = header->next;
@@ -91,11 +99,13 @@ void gm_blocks_free(gm_blocks_t *self, void *block)
     header = (header_t *)block - 1;
     if (header->size > GM_BLOCKS_MAX || self->kept_bytes + header->size > self->max_kept_bytes) {
         free(header);
-        return;
+    } else {
+        header->next = self->kept[class_of(header->size)];
+        self->kept[class_of(header->size)] = header;
+        self->kept_bytes += header->size;
     }
-    header->next = self->kept[class_of(header->size)];
-    self->kept[class_of(header->size)] = header;
-    self->kept_bytes += header->size;
+    if (--self->used == 0) /* there is nobody who would want some soon */
+        trim(self);
 }
 
 void *gm_blocks_resize(gm_blocks_t *self, void *block, size_t size)

@@ -10,7 +10,7 @@ typedef struct gm_blocks gm_blocks_t; /* of one thread */
 
 /**
  * glibc keeps seven freed blocks of each size for a thread; a hundred streams come and go at once.
- * @param max_kept_bytes  what may lie here unused
+ * @param max_kept_bytes  what may lie here unused, while any block is in use
  */
 GM_MUST_USE gm_blocks_t *gm_blocks_create(size_t max_kept_bytes);
 

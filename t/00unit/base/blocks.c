@@ -14,10 +14,13 @@
 static bool keeps(void)
 {
     gm_blocks_t *blocks = gm_blocks_create(1024);
+    void *other = gm_blocks_alloc(blocks, 1);
     bool does;
 
     gm_blocks_free(blocks, gm_blocks_alloc(blocks, 64));
     does = gm_blocks_kept_bytes(blocks) != 0;
+    gm_blocks_free(blocks, other);
+    ok(gm_blocks_kept_bytes(blocks) == 0); /* none is in use */
     gm_blocks_destroy(blocks);
     return does;
 }
@@ -25,7 +28,7 @@ static bool keeps(void)
 static void test_again(void)
 {
     gm_blocks_t *blocks = gm_blocks_create(1024);
-    void *one = gm_blocks_alloc(blocks, 65), *two;
+    void *one = gm_blocks_alloc(blocks, 65), *two, *other = gm_blocks_alloc(blocks, 1000);
 
     memset(one, 0xff, 65);
     gm_blocks_free(blocks, one);
@@ -41,6 +44,7 @@ static void test_again(void)
             ok(!"zeroed");
     ok((uintptr_t)two % _Alignof(max_align_t) == 0);
     gm_blocks_free(blocks, two);
+    gm_blocks_free(blocks, other);
     gm_blocks_free(blocks, NULL);
     gm_blocks_destroy(blocks);
     gm_blocks_destroy(NULL);
@@ -49,7 +53,7 @@ static void test_again(void)
 static void test_limit(void)
 {
     gm_blocks_t *blocks = gm_blocks_create(300);
-    void *some[8];
+    void *some[8], *other = gm_blocks_alloc(blocks, 500);
 
     for (size_t i = 0; i != 8; ++i)
         some[i] = gm_blocks_alloc(blocks, 100);
@@ -61,9 +65,11 @@ static void test_limit(void)
     memset(some[0], 1, GM_BLOCKS_MAX + 1);
     gm_blocks_free(blocks, some[0]);
     ok(gm_blocks_kept_bytes(blocks) <= 300);
+    gm_blocks_free(blocks, other);
     gm_blocks_destroy(blocks);
 
     blocks = gm_blocks_create(1 << 20);
+    other = gm_blocks_alloc(blocks, 500);
     some[0] = gm_blocks_alloc(blocks, GM_BLOCKS_MAX);
     some[1] = gm_blocks_alloc(blocks, GM_BLOCKS_MAX + 1);
     some[2] = gm_blocks_alloc(blocks, 0);
@@ -73,6 +79,7 @@ static void test_limit(void)
     gm_blocks_free(blocks, some[2]);
     if (keeps())
         ok(gm_blocks_kept_bytes(blocks) == GM_BLOCKS_MAX + 64);
+    gm_blocks_free(blocks, other);
     gm_blocks_destroy(blocks);
 }
 

@@ -182,6 +182,9 @@ GM_MUST_USE int gm_http2_session_request(gm_http2_session_t *self, gm_http2_stre
 void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size_t count, bool is_last,
                           const gm_head_field_t *trailers, size_t trailer_count);
 
+/** Whether anything of it is out, or in the hands of the socket. A client's. */
+bool gm_http2_stream_has_begun(const gm_http2_stream_t *self);
+
 /** Whether all of it that we have to say is out, or in the hands of the socket. */
 bool gm_http2_stream_is_sent(const gm_http2_stream_t *self);
 

@@ -427,6 +427,55 @@ def goaway_idle():
     is_(once(proxy.port, "POST", "/", body=b"x").text, "fine /", "the next one is opened for who needs it")
 
 
+def allows_none(asked, *more):
+    """Answers, and allows no streams any more, in one write: what waited for that stream has been given out by then."""
+    asked.is_answered = True
+    asked.session.unacknowledged.append([(MAX_STREAMS, 0)])
+    asked.session.send(frame(HEADERS, END_HEADERS | END_STREAM, asked.number, b"\x88") + frame(
+        SETTINGS, 0, 0, settings_payload({MAX_STREAMS: 0})) + b"".join(more))  # fmt: skip
+
+
+def given_out_in_vain():
+    """Requests that a connection was given, but could not send: they go elsewhere, or are cancelled, or go out later."""
+    origin = H2Origin(unless_held, settings={MAX_STREAMS: 1})
+    proxy = proxy_to(origin, upstream={"max_connections": 1})
+    session = warm(proxy, origin)
+    client = proxy.client()
+    long = [("x-%d" % n, "%d" % n * 3000) for n in range(4)]  # heads that are borrowed until they are sent
+    client.start(path="/hold/first")
+    asked = wait_held(origin, 1)[0]
+    gone, kept = client.start(path="/gone", headers=long), Client(proxy.port)
+    client.ping()
+    allows_none(asked)
+    session.wait_settled()
+    client.cancel(gone)
+    client.ping()
+    kept.send_request("GET", "/kept", headers=long)
+    session.settings({MAX_STREAMS: 1})
+    is_(kept.read_response().text, "fine /kept", "one that was cancelled meanwhile is in nobody's way")
+    is_([each.target for each in origin.requests if each.target == "/gone"], [], "and is not sent")
+
+    client.start(path="/hold/second")
+    asked = wait_held(origin, 2)[1]
+    later = client.start("POST", "/later", long, b"body")
+    client.ping()
+    allows_none(asked)
+    session.wait_settled()
+    session.settings({MAX_STREAMS: 1})
+    is_(client.response(later).text, "fine /later", "one whose turn comes again goes out")
+    seen = origin.requests[-1]
+    is_(([(name, seen.get(name)) for name, _value in long], bytes(seen.body)), (long, b"body"), "as it was")
+
+    client.start(path="/hold/third")
+    asked = wait_held(origin, 3)[2]
+    elsewhere = client.start("POST", "/elsewhere", long, b"body")
+    client.ping()
+    allows_none(asked, frame(GOAWAY, 0, 0, number(asked.number) + number(0)))
+    is_(client.response(elsewhere).text, "fine /elsewhere", "one that GOAWAY overtakes goes to another connection")
+    is_((len(origin.sessions), bytes(origin.requests[-1].body)), (2, b"body"), "with its body")
+    is_(proxy.stop(), 0, "an orderly end")
+
+
 def goaway_again():
     """A second GOAWAY for the same request is one too many."""
 
@@ -667,7 +716,7 @@ def drain():
 
 
 for what in (shared, own_limit, default_limit, peers_limit, no_streams, allowed_later, closed_window, slow_clients, clients_that_leave,
-             many_leave, early_answers, half_closed, goaway, goaway_idle, goaway_again, refused, reset_before, reset_within,
-             dead_at_once, dead_when_idle, dead_with_many, silence, idle, pings, drain):  # fmt: skip
+             many_leave, early_answers, half_closed, goaway, goaway_idle, given_out_in_vain, goaway_again, refused, reset_before,
+             reset_within, dead_at_once, dead_when_idle, dead_with_many, silence, idle, pings, drain):  # fmt: skip
     subtest(what.__name__.replace("_", " "), what)
 done()

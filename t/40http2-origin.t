@@ -98,6 +98,8 @@ def request_heads():
         is_(seen.all("x-forwarded-host"), ["shop.example:8080"], "X-Forwarded-Host")
         is_(seen.all("x-forwarded-by"), ["GoMesh-Proxy"], "X-Forwarded-By")
         is_((seen.ended, seen.pieces, seen.all("content-length")), (True, [], []), "no body: the head is the end")
+        client.request("GET", "/", [(names("Cookie"), "a=1"), (names("Cookie"), "")])
+        is_([value for value in origin.requests[-1].all("cookie") if value], ["a=1"], "a cookie that is empty leaves no space behind")
         forged = [(names(key), "forged") for key in ("X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP")]
         client.request("GET", "/", forged)
         is_([field for field in origin.requests[-1].headers if field[1] == "forged"], [], "what a stranger says of himself does not pass")

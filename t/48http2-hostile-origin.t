@@ -108,6 +108,13 @@ HEADS = [
     ("RST_STREAM", lambda s: s.reset("INTERNAL_ERROR")),
     ("DATA before HEADERS", raw(lambda n: frame(DATA, END_STREAM, n, b"hello"))),
     ("trailers only of trailers", lambda s: (s.head(103), s.fields_as([("x", "1")], True))),
+] + [  # what breaks it comes along with a sound head: nothing of that is out by then
+    ("RST_STREAM with the head", raw(HEAD, lambda n: frame(RST_STREAM, 0, n, number(2)))),
+    ("trailers that do not end, with the head", raw(HEAD, lambda n: frame(HEADERS, END_HEADERS, n, hpack.encode([("x", "1")])))),
+    ("upper case in trailers, with the head", raw(HEAD, lambda n: frame(
+        HEADERS, END_HEADERS | END_STREAM, n, hpack.encode([("X-Upper", "1")])))),
+    ("content-length 5 and an empty DATA, with the head", raw(
+        lambda n: frame(HEADERS, END_HEADERS, n, hpack.encode([*OK, ("content-length", "5")])), lambda n: frame(DATA, END_STREAM, n))),
 ]
 # What ends the whole connection, by RFC 9113 or 7541.
 CONNECTIONS = [

@@ -135,7 +135,7 @@ static void keep_field(gm_h2_stream_t *self, gm_span_t name, gm_span_t value)
     if (IS(name, "host")) {
         self->host = keep(self, value);
     } else if (IS(name, "cookie")) {
-        if (self->cookies.length != 0)
+        if (self->cookies.length != 0 && value.length != 0) /* no field ends with a space */
             gm_buffer_append(&self->cookies, "; ", 2);
         gm_buffer_append(&self->cookies, value.base, value.length);
     } else if (self->protocol.base != NULL && IS(name, "content-length")) {

@@ -33,12 +33,12 @@ typedef struct gm_http2_stream {
     uint64_t sent_bytes; /* of DATA: grows while the peer takes some */
     bool was_reset;      /* by the peer */
     bool was_not_sent;   /* a client's: nothing of it, as the peer wants no more */
-    bool is_malformed;   /* what came breaks the rules: the peer is told, and on_close follows */
+    bool is_malformed;   /* what came breaks the rules: the peer is told when all of its frame is here */
+    bool is_told;        /* the peer is: nothing comes any more but on_close */
     /* private */
     gm_http2_message_t message; /* of the peer */
     gm_priority_t priority;     /* as its head says; servers only */
     bool has_priority, has_bad_priority;
-    bool is_told; /* that it is malformed */
     gm_http2_session_t *session;
     h2o_linklist_t link;    /* linked while its owner is to be told that all it gave is out */
     const h2o_iovec_t *out; /* borrowed from the owner until on_sent */
@@ -181,6 +181,9 @@ GM_MUST_USE int gm_http2_session_request(gm_http2_session_t *self, gm_http2_stre
  */
 void gm_http2_stream_send(gm_http2_stream_t *self, const h2o_iovec_t *bufs, size_t count, bool is_last,
                           const gm_head_field_t *trailers, size_t trailer_count);
+
+/** Whether anything of it is out, or in the hands of the socket. A client's. */
+bool gm_http2_stream_has_begun(const gm_http2_stream_t *self);
 
 /** Whether all of it that we have to say is out, or in the hands of the socket. */
 bool gm_http2_stream_is_sent(const gm_http2_stream_t *self);

@@ -83,6 +83,12 @@ const char *gm_http2_session_error(const gm_http2_session_t *self)
     return self->error;
 }
 
+/* Before, nghttp2 has only a frame of it in a queue. */
+bool gm_http2_stream_has_begun(const gm_http2_stream_t *self)
+{
+    return self->session != NULL && nghttp2_session_find_stream(self->session->ng, self->id) != NULL;
+}
+
 bool gm_http2_stream_is_sent(const gm_http2_stream_t *self)
 {
     return nghttp2_session_get_stream_local_close(self->session->ng, self->id) == 1;

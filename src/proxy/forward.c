@@ -301,6 +301,14 @@ static void release_exchange(gm_forward_t *self)
     gm_turn_leave(&self->turn);
 }
 
+static void fail_broken_off(gm_forward_t *self)
+{
+    bool was_silent = self->exchange->was_silent;
+
+    fail(self, was_silent ? GM_FAILURE_RESPONSE_TIMEOUT : GM_FAILURE_RESPONSE_TRUNCATED,
+         was_silent ? "silent for read_timeout" : "the backend broke off within its answer");
+}
+
 static void send_answer(gm_forward_t *self)
 {
     h2o_req_t *req = self->request->req;
@@ -316,10 +324,8 @@ static void send_answer(gm_forward_t *self)
             if (!self->is_tunnel || end_tunnel_answer(self))
                 release_exchange(self);
         } else if (gm_exchange_has_broken_off(self->exchange)) {
-            bool was_silent = self->exchange->was_silent;
             if (self->down->size == 0) {
-                fail(self, was_silent ? GM_FAILURE_RESPONSE_TIMEOUT : GM_FAILURE_RESPONSE_TRUNCATED,
-                     was_silent ? "silent for read_timeout" : "the backend broke off within its answer");
+                fail_broken_off(self);
                 return;
             }
         }
@@ -359,6 +365,11 @@ static void on_body(void *data)
     if (self->is_tunnel)
         gm_watch_renew(&self->total);
     if (!self->has_started) {
+        if (!self->is_tunnel && gm_exchange_has_broken_off(self->exchange) &&
+            gm_exchange_available(self->exchange) == 0) {
+            fail_broken_off(self); /* along with its head: the client has nothing of it yet */
+            return;
+        }
         if (gm_request_begin_answer(self->request) != 0) {
             fail(self, GM_FAILURE_INTERNAL, self->request->policies->error);
             return;

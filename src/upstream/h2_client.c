@@ -76,11 +76,12 @@ static void fail_all(gm_h2_client_t *self, gm_failure_t failure, const char *det
     close_to_new(self);
     while (!h2o_linklist_is_empty(&self->exchanges)) {
         gm_h2_exchange_t *exchange = exchange_at(self->exchanges.next);
+        bool has_begun = gm_http2_stream_has_begun(&exchange->stream);
         detach(self, exchange);
         if (exchange->is_orphan)
             gm_h2_exchange_destroy(exchange);
         else if (!exchange->super.framing.has_ended)
-            gm_h2_exchange_fail(exchange, failure, detail, false);
+            gm_h2_exchange_fail(exchange, failure, detail, !has_begun);
     }
 }
 

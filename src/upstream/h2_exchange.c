@@ -380,7 +380,8 @@ void gm_h2_exchange_on_end(gm_http2_stream_t *stream)
 void gm_h2_exchange_tell(gm_h2_exchange_t *self)
 {
     h2o_linklist_unlink(&self->news);
-    self->super.events->on_body(self->super.data);
+    if (!self->stream.is_told) /* otherwise the stream's end follows at once, and says what is wrong */
+        self->super.events->on_body(self->super.data);
 }
 
 static void take(gm_exchange_t *super, h2o_buffer_t **to)

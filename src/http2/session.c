@@ -89,8 +89,20 @@ static int on_frame_not_send(nghttp2_session *ng, const nghttp2_frame *frame, in
     return 0;
 }
 
+static bool is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Values have no spaces around them (8.2.1), which in HTTP/1 are none of the value; policies may make some. */
 static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value, uint8_t flags)
 {
+    while (value.len != 0 && is_space(value.base[value.len - 1]))
+        --value.len;
+    while (value.len != 0 && is_space(value.base[0])) {
+        ++value.base;
+        --value.len;
+    }
     return (nghttp2_nv){.name = (uint8_t *)name.base,
                         .value = (uint8_t *)value.base,
                         .namelen = name.len,

@@ -97,7 +97,8 @@ void gm_blocks_free(gm_blocks_t *self, void *block)
     if (block == NULL)
         return;
     header = (header_t *)block - 1;
-    if (KEEPS_NOTHING || header->size > GM_BLOCKS_MAX || self->kept_bytes + header->size > self->max_kept_bytes) {
+    if (KEEPS_NOTHING || header->size > GM_BLOCKS_MAX ||
+        self->kept_bytes + header->size > self->max_kept_bytes) {
         free(header);
     } else {
         header->next = self->kept[class_of(header->size)];

@@ -94,7 +94,8 @@ static bool is_space(char c)
     return c == ' ' || c == '\t';
 }
 
-/* Values have no spaces around them (8.2.1), which in HTTP/1 are none of the value; policies may make some. */
+/* Values have no spaces around them (8.2.1), which in HTTP/1 are none of the value; policies may make some.
+ */
 static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value, uint8_t flags)
 {
     while (value.len != 0 && is_space(value.base[value.len - 1]))

@@ -19,7 +19,7 @@ from gomesh_test import *  # noqa: E402,F403
 FEW, MANY, TRACED = 100, 600, 2100
 SYSTEM_CALLS = 6  # wait, read and write, once for the request and once for the answer
 INSTRUCTIONS = 11800
-HTTP2_INSTRUCTIONS = 38400  # from HTTP/2 to HTTP/2
+HTTP2_INSTRUCTIONS = 39000  # from HTTP/2 to HTTP/2
 OFF = {"log": {"level": "warn", "format": "text"}, "tracing": {"enabled": False}, "metrics": {"path": ""}}
 SAMPLED = [("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")]  # one request in a hundred
 ON = {"log": {"level": "info", "format": "json", "access": {"path": "access.log"}}}

@@ -42,7 +42,7 @@ gm_blocks_t *gm_blocks_create(size_t max_kept_bytes)
     return self;
 }
 
-static void trim(gm_blocks_t *self)
+static __attribute__((noinline)) void trim(gm_blocks_t *self)
 {
     for (size_t i = 0; i != CLASSES; ++i)
         while (self->kept[i] != NULL) {

@@ -96,7 +96,7 @@ static bool is_space(char c)
 
 /* Values have no spaces around them (8.2.1), which in HTTP/1 are none of the value; policies may make some.
  */
-static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value, uint8_t flags)
+static __attribute__((noinline, cold)) h2o_iovec_t trim(h2o_iovec_t value)
 {
     while (value.len != 0 && is_space(value.base[value.len - 1]))
         --value.len;
@@ -104,6 +104,13 @@ static nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value, uint8_t flags)
         ++value.base;
         --value.len;
     }
+    return value;
+}
+
+static inline nghttp2_nv pair_of(h2o_iovec_t name, h2o_iovec_t value, uint8_t flags)
+{
+    if (value.len != 0 && (value.base[0] <= ' ' || value.base[value.len - 1] <= ' '))
+        value = trim(value);
     return (nghttp2_nv){.name = (uint8_t *)name.base,
                         .value = (uint8_t *)value.base,
                         .namelen = name.len,

@@ -207,7 +207,7 @@ static void add_upgrade(gm_h2_stream_t *self)
     add_field(self, "sec-websocket-key", self->websocket_key, GM_WEBSOCKET_KEY_LENGTH);
 }
 
-/* nghttp2 has seen to the rest: such a CONNECT has all pseudo-fields, and nothing else has a :protocol. */
+/* http2/ has seen to the rest: such a CONNECT has all pseudo-fields, and nothing else has a :protocol. */
 static void check_protocol(gm_h2_stream_t *self)
 {
     if (self->protocol.base == NULL)

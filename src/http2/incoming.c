@@ -21,13 +21,8 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     gm_http2_session_t *self = session_of(data);
     gm_http2_stream_t *stream;
 
-    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-        self->headed = gm_http2_session_find(self, frame->hd.stream_id);
-        self->has_trailers = self->headed != NULL && self->headed->message.has_head;
+    if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
         return 0;
-    }
-    self->headed = NULL;
-    self->has_trailers = false;
     if ((stream = self->options.events->on_begin(self->options.data)) == NULL) {
         nghttp2_submit_rst_stream(ng, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_REFUSED_STREAM);
         return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
@@ -37,7 +32,7 @@ static int on_begin_headers(nghttp2_session *ng, const nghttp2_frame *frame, voi
     stream->session = self;
     stream->priority.urgency = GM_PRIORITY_URGENCY;
     nghttp2_session_set_stream_user_data(ng, stream->id, stream);
-    self->headed = self->found = stream;
+    self->found = stream;
     return 0;
 }
 
@@ -56,20 +51,21 @@ static int on_header(nghttp2_session *ng, const nghttp2_frame *frame, const uint
     gm_http2_session_t *self = session_of(data);
     const gm_span_t name = {(const char *)name_bytes, name_length};
     const gm_span_t value = {(const char *)value_bytes, value_length};
-    gm_http2_stream_t *stream = self->headed;
+    gm_http2_stream_t *stream = gm_http2_session_find(self, frame->hd.stream_id);
+    bool is_trailer;
 
     (void)ng;
-    (void)frame;
     (void)flags;
     if (stream == NULL || stream->is_malformed)
         return 0;
-    if (!gm_http2_message_field(&stream->message, name, value, self->has_trailers)) {
+    is_trailer = stream->message.has_head;
+    if (!gm_http2_message_field(&stream->message, name, value)) {
         stream->is_malformed = true; /* the peer is told when all of it is here */
         return 0;
     }
-    if (!self->is_client && !self->has_trailers && h2o_memis(name.base, name.length, H2O_STRLIT("priority")))
+    if (!self->is_client && !is_trailer && h2o_memis(name.base, name.length, H2O_STRLIT("priority")))
         note_priority(stream, value);
-    self->options.events->on_field(stream, name, value, self->has_trailers);
+    self->options.events->on_field(stream, name, value, is_trailer);
     return 0;
 }
 
@@ -96,11 +92,12 @@ static void apply_priority(gm_http2_session_t *self, const gm_http2_stream_t *st
 static void take_block(gm_http2_session_t *self, gm_http2_stream_t *stream, bool has_ended)
 {
     const gm_http2_events_t *events = self->options.events;
+    bool is_trailer = stream->message.has_head;
 
-    if (stream->is_malformed || !gm_http2_message_block(&stream->message, self->has_trailers, has_ended) ||
+    if (stream->is_malformed || !gm_http2_message_block(&stream->message, has_ended) ||
         (has_ended && !gm_http2_message_end(&stream->message))) {
         refuse(self, stream);
-    } else if (self->has_trailers) {
+    } else if (is_trailer) {
         events->on_end(stream);
     } else {
         apply_priority(self, stream);
@@ -166,8 +163,6 @@ static void forget(gm_http2_session_t *self, gm_http2_stream_t *stream)
 {
     if (h2o_linklist_is_linked(&stream->link))
         h2o_linklist_unlink(&stream->link);
-    if (self->headed == stream)
-        self->headed = NULL;
     if (self->found == stream)
         self->found = NULL;
     stream->session = NULL;

@@ -97,13 +97,13 @@ static bool read_length(gm_http2_message_t *self, gm_span_t value)
 }
 
 /* Those with rules of their own. 8.2.2: nothing of one connection only. */
-static bool read_regular(gm_http2_message_t *self, gm_span_t name, gm_span_t value, bool is_trailer)
+static bool read_regular(gm_http2_message_t *self, gm_span_t name, gm_span_t value)
 {
     switch (name.length) {
     case 2:
         return !IS(name, "te") || is_word(value, "trailers");
     case 4:
-        if (!IS(name, "host") || self->is_answer || is_trailer)
+        if (!IS(name, "host") || self->is_answer || self->has_head)
             return true;
         if ((self->seen & SEEN_HOST) != 0 || value.length == 0)
             return false;
@@ -114,7 +114,7 @@ static bool read_regular(gm_http2_message_t *self, gm_span_t name, gm_span_t val
     case 10:
         return !IS(name, "connection") && !IS(name, "keep-alive");
     case 14:
-        return is_trailer || !IS(name, "content-length") || read_length(self, value);
+        return self->has_head || !IS(name, "content-length") || read_length(self, value);
     case 16:
         return !IS(name, "proxy-connection");
     case 17:
@@ -124,14 +124,14 @@ static bool read_regular(gm_http2_message_t *self, gm_span_t name, gm_span_t val
     }
 }
 
-bool gm_http2_message_field(gm_http2_message_t *self, gm_span_t name, gm_span_t value, bool is_trailer)
+bool gm_http2_message_field(gm_http2_message_t *self, gm_span_t name, gm_span_t value)
 {
     const gm_head_field_t field = {name, value};
 
     if (name.length != 0 && *name.base == ':')
-        return !is_trailer && read_pseudo(self, name, value);
+        return !self->has_head && read_pseudo(self, name, value);
     self->seen |= SEEN_FIELD;
-    return gm_head_why_no_field(&field) == NULL && read_regular(self, name, value, is_trailer);
+    return gm_head_why_no_field(&field) == NULL && read_regular(self, name, value);
 }
 
 /* 8.3.1, 8.5, and RFC 8441, 4 */
@@ -162,9 +162,9 @@ static bool read_answer(gm_http2_message_t *self, bool has_ended)
     return true;
 }
 
-bool gm_http2_message_block(gm_http2_message_t *self, bool is_trailer, bool has_ended)
+bool gm_http2_message_block(gm_http2_message_t *self, bool has_ended)
 {
-    if (is_trailer)
+    if (self->has_head)
         return has_ended; /* 8.1 */
     if (self->is_answer ? !read_answer(self, has_ended) : !is_request(self))
         return false;

@@ -12,17 +12,16 @@ typedef struct gm_http2_message {
     bool is_answer;       /* the peer is a server */
     bool is_without_body; /* an answer to HEAD, or one whose status says so */
     bool has_length;      /* a Content-Length that counts */
-    bool has_head;        /* the final one */
+    bool has_head;        /* the final one: what follows are trailers */
     uint16_t status;      /* of an answer */
     uint64_t length, got; /* as it says, and of DATA */
 } gm_http2_message_t;
 
 /** Each of these returns whether the message is good so far; one that is not must not be told any more. */
-GM_MUST_USE bool gm_http2_message_field(gm_http2_message_t *self, gm_span_t name, gm_span_t value,
-                                        bool is_trailer);
+GM_MUST_USE bool gm_http2_message_field(gm_http2_message_t *self, gm_span_t name, gm_span_t value);
 
 /** A block of fields is complete. @param has_ended  the stream ends with it */
-GM_MUST_USE bool gm_http2_message_block(gm_http2_message_t *self, bool is_trailer, bool has_ended);
+GM_MUST_USE bool gm_http2_message_block(gm_http2_message_t *self, bool has_ended);
 
 GM_MUST_USE bool gm_http2_message_data(gm_http2_message_t *self, size_t length);
 

@@ -12,17 +12,15 @@ struct gm_http2_session {
     gm_http2_session_options_t options;
     nghttp2_session *ng; /* owned */
     gm_reader_t reader;
-    gm_buffer_t out;           /* being written, or filled */
-    gm_http2_stream_t *headed; /* whose head or trailers are coming; NULL = nobody's */
-    gm_http2_stream_t *found;  /* the last one that was looked for, as a rule also the next; NULL = none */
-    bool has_trailers;         /* trailers */
-    h2o_linklist_t sent;       /* streams whose bytes are all in `out` */
-    gm_watch_t writing;        /* the peer is to take something */
-    h2o_timeout_entry_t soon;  /* linked while something is queued */
-    gm_watch_t acking;         /* the peer is to acknowledge our settings */
-    gm_watch_t leaving;        /* between the two steps, or before the socket is closed */
-    uint64_t acked;            /* by the peer's kernel, at the last look */
-    uint64_t allowed_ms;       /* when the allowance was last looked at */
+    gm_buffer_t out;          /* being written, or filled */
+    gm_http2_stream_t *found; /* the last one that was looked for, as a rule also the next; NULL = none */
+    h2o_linklist_t sent;      /* streams whose bytes are all in `out` */
+    gm_watch_t writing;       /* the peer is to take something */
+    h2o_timeout_entry_t soon; /* linked while something is queued */
+    gm_watch_t acking;        /* the peer is to acknowledge our settings */
+    gm_watch_t leaving;       /* between the two steps, or before the socket is closed */
+    uint64_t acked;           /* by the peer's kernel, at the last look */
+    uint64_t allowed_ms;      /* when the allowance was last looked at */
     uint32_t allowance;
     uint64_t expected_resets;  /* a client's: of streams that we have reset */
     uint64_t expected_strays;  /* likewise: bytes that may have been under way */

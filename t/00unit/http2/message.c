@@ -14,7 +14,7 @@ static gm_span_t span(const char *text)
 }
 
 /* @param text  "name=value" for each field, '|' between them; @return whether the block is good */
-static bool take_block(gm_http2_message_t *message, const char *text, bool is_trailer, bool has_ended)
+static bool take_block(gm_http2_message_t *message, const char *text, bool has_ended)
 {
     char copy[200], *at = copy, *field;
 
@@ -22,17 +22,17 @@ static bool take_block(gm_http2_message_t *message, const char *text, bool is_tr
     while ((field = strsep(&at, "|")) != NULL) {
         char *value = strchr(field, '=');
         *value++ = '\0';
-        if (!gm_http2_message_field(message, span(field), span(value), is_trailer))
+        if (!gm_http2_message_field(message, span(field), span(value)))
             return false;
     }
-    return gm_http2_message_block(message, is_trailer, has_ended);
+    return gm_http2_message_block(message, has_ended);
 }
 
 static bool is_request(const char *text)
 {
     gm_http2_message_t message = {.is_answer = false};
 
-    return take_block(&message, text, false, false);
+    return take_block(&message, text, false);
 }
 
 #define GET ":method=GET|:scheme=http|:path=/"
@@ -104,16 +104,16 @@ static void test_request_bodies(void)
 {
     gm_http2_message_t message = {.is_answer = false};
 
-    ok(take_block(&message, HEAD "|content-length=5", false, false));
+    ok(take_block(&message, HEAD "|content-length=5", false));
     ok(gm_http2_message_data(&message, 2) && !gm_http2_message_end(&message));
     ok(gm_http2_message_data(&message, 3) && gm_http2_message_end(&message));
-    ok(take_block(&message, "x=1|host=a|content-length=7", true, true) && gm_http2_message_end(&message));
-    ok(!gm_http2_message_block(&message, true, false)); /* trailers are the end */
-    ok(!gm_http2_message_field(&message, span(":path"), span("/"), true));
-    ok(!gm_http2_message_field(&message, span("connection"), span("close"), true));
+    ok(take_block(&message, "x=1|host=a|content-length=7", true) && gm_http2_message_end(&message));
+    ok(!gm_http2_message_block(&message, false)); /* trailers are the end */
+    ok(!gm_http2_message_field(&message, span(":path"), span("/")));
+    ok(!gm_http2_message_field(&message, span("connection"), span("close")));
     ok(!gm_http2_message_data(&message, 1));
     message = (gm_http2_message_t){.is_answer = false};
-    ok(take_block(&message, HEAD, false, false) && gm_http2_message_data(&message, 1000) &&
+    ok(take_block(&message, HEAD, false) && gm_http2_message_data(&message, 1000) &&
        gm_http2_message_end(&message));
 }
 
@@ -121,8 +121,7 @@ static bool is_answer(bool is_head, const char *text, size_t data, bool has_ende
 {
     gm_http2_message_t message = {.is_answer = true, .is_without_body = is_head};
 
-    return take_block(&message, text, false, has_ended) &&
-           (data == 0 || gm_http2_message_data(&message, data)) &&
+    return take_block(&message, text, has_ended) && (data == 0 || gm_http2_message_data(&message, data)) &&
            (!has_ended || gm_http2_message_end(&message));
 }
 
@@ -145,8 +144,8 @@ static void test_answers(void)
     ok(!is_answer(false, ":status=200|connection=close", 0, false));
     ok(!is_answer(false, ":status=103", 0, true)); /* an interim answer is not all */
     ok(!is_answer(false, ":status=103", 1, false));
-    ok(take_block(&message, ":status=103|link=x|content-length=9", false, false) && !message.has_head);
-    ok(take_block(&message, ":status=200", false, false) && message.has_head && !message.has_length);
+    ok(take_block(&message, ":status=103|link=x|content-length=9", false) && !message.has_head);
+    ok(take_block(&message, ":status=200", false) && message.has_head && !message.has_length);
     ok(gm_http2_message_data(&message, 7) && gm_http2_message_end(&message));
 }
 

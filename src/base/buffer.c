@@ -10,6 +10,8 @@
 
 #include "base/memory.h"
 
+#define MAX_SPARE_BYTES 4096
+
 char *gm_buffer_reserve(gm_buffer_t *self, size_t more)
 {
     size_t needed = self->length + more + 1;
@@ -76,4 +78,15 @@ void gm_buffer_dispose(gm_buffer_t *self)
 {
     free(self->text);
     *self = (gm_buffer_t){0};
+}
+
+void gm_buffer_spare(gm_buffer_t *self, gm_buffer_t *spare)
+{
+    if (spare->text == NULL && self->capacity <= MAX_SPARE_BYTES) {
+        *spare = *self;
+        spare->length = 0;
+        *self = (gm_buffer_t){0};
+    } else {
+        gm_buffer_dispose(self);
+    }
 }

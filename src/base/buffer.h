@@ -26,4 +26,7 @@ void gm_buffer_vprintf(gm_buffer_t *self, const char *format, va_list args)
 char *gm_buffer_detach(gm_buffer_t *self);
 void gm_buffer_dispose(gm_buffer_t *self);
 
+/** Empties it for good, but `spare` gets its memory if it has none and that is little: for the next text. */
+void gm_buffer_spare(gm_buffer_t *self, gm_buffer_t *spare);
+
 #endif

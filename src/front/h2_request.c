@@ -13,7 +13,6 @@
 #include "http/write.h"
 #include "net/transport.h"
 
-#define MAX_SPARE_BYTES 4096
 #define BOMB_FACTOR 4 /* so many times the limit of heads, and the peer means no good */
 
 static gm_h2_stream_t *stream_of(gm_http2_stream_t *super)
@@ -408,19 +407,6 @@ static void take_body(gm_stream_t *body, h2o_buffer_t **to)
     watch_body(self);
 }
 
-static void give_back_fields(gm_h2_stream_t *self)
-{
-    gm_buffer_t *spare = &self->connection->front->spare;
-
-    if (spare->text == NULL && self->fields.capacity <= MAX_SPARE_BYTES) {
-        *spare = self->fields;
-        spare->length = 0;
-        self->fields = (gm_buffer_t){0};
-    } else {
-        gm_buffer_dispose(&self->fields);
-    }
-}
-
 /* The session's own checks have refused it. The client sees a reset, and the request an end like others. */
 void gm_h2_on_malformed(gm_http2_stream_t *super)
 {
@@ -450,7 +436,7 @@ void gm_h2_on_head(gm_http2_stream_t *super, bool has_ended)
         fill_refused(self);
     else if (!has_ended && !self->is_websocket)
         self->downstream.body = &self->body;
-    give_back_fields(self);
+    gm_buffer_spare(&self->fields, &self->connection->front->spare);
     gm_buffer_dispose(&self->cookies);
     h2o_process_request(req);
 }

@@ -15,7 +15,6 @@
 #include "net/transport.h"
 
 #define MAX_INTERIM 16
-#define MAX_SPARE_BYTES 4096
 #define MAX_HEAD_BYTES ((size_t)64 * 1024)
 
 static const gm_head_limits_t head_limits = {.max_bytes = 2 * MAX_HEAD_BYTES,
@@ -261,20 +260,6 @@ static void borrow_spare(gm_h2_exchange_t *self)
     self->client->spare = (gm_buffer_t){0};
 }
 
-/* It was read. */
-static void end_head(gm_h2_exchange_t *self)
-{
-    gm_buffer_t *spare = &self->client->spare;
-
-    if (spare->text == NULL && self->head.capacity <= MAX_SPARE_BYTES) {
-        *spare = self->head;
-        spare->length = 0;
-        self->head = (gm_buffer_t){0};
-    } else {
-        gm_buffer_dispose(&self->head);
-    }
-}
-
 void gm_h2_exchange_on_field(gm_http2_stream_t *stream, gm_span_t name, gm_span_t value, bool is_trailer)
 {
     gm_h2_exchange_t *self = exchange_of(stream);
@@ -335,7 +320,7 @@ void gm_h2_exchange_on_head(gm_http2_stream_t *stream, bool has_ended)
     self->has_head = true;
     if (self->super.events->on_head(self->super.data, &head, fields) != 0)
         return;
-    end_head(self);
+    gm_buffer_spare(&self->head, &self->client->spare);
     if (has_ended) {
         gm_h2_exchange_on_end(stream);
         return;

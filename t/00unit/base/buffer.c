@@ -23,6 +23,24 @@ static void test_empty(void)
     ok(buffer.text == NULL && buffer.length == 0 && buffer.capacity == 0);
 }
 
+static void test_spare(void)
+{
+    gm_buffer_t one = {0}, two = {0}, spare = {0};
+    char *text;
+
+    gm_buffer_append_text(&one, "one");
+    text = one.text;
+    gm_buffer_spare(&one, &spare);
+    ok(one.text == NULL && spare.text == text && spare.length == 0);
+    gm_buffer_append_text(&two, "two");
+    gm_buffer_spare(&two, &spare); /* it has one already */
+    ok(two.text == NULL && two.capacity == 0 && spare.text == text);
+    gm_buffer_dispose(&spare);
+    gm_buffer_reserve(&two, 100000);
+    gm_buffer_spare(&two, &spare); /* too large to lie about */
+    ok(two.text == NULL && spare.text == NULL);
+}
+
 static void test_appends(void)
 {
     gm_buffer_t buffer = {0};
@@ -82,6 +100,7 @@ int main(void)
 {
     subtest("empty", test_empty);
     subtest("appends", test_appends);
+    subtest("memory for the next one", test_spare);
     subtest("growth", test_growth);
     subtest("detach", test_detach);
     return done_testing();
